@@ -1,0 +1,203 @@
+"""Which rows of a data set a caller means: by class, by id, or by a metadata column."""
+
+import difflib
+import hashlib
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from app.lirf.data.dataset import ImageDataset
+from app.lirf.errors import InvalidInputError
+
+_SHOWN = 10
+_ONE_WAY = "Select by exactly one of classes, ids or where."
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A description of rows; exactly one attribute is given.
+
+    Attributes:
+        classes: class names; every row of them.
+        ids: row ids.
+        where: allowed values by metadata column; a row must match every column.
+
+    Raises:
+        InvalidInputError: none given, or more than one.
+    """
+
+    classes: tuple[str, ...] | None = None
+    ids: tuple[str, ...] | None = None
+    where: Mapping[str, tuple[Any, ...]] | None = None
+
+    def __post_init__(self) -> None:
+        given = [name for name in ("classes", "ids", "where") if getattr(self, name) is not None]
+        if len(given) != 1:
+            what = f"More than one way is given: {', '.join(given)}." if given else "Nothing is selected."
+            raise InvalidInputError("select", what, _ONE_WAY)
+
+
+@dataclass(frozen=True, eq=False)
+class Selected:
+    """The rows a selection means.
+
+    Attributes:
+        indices: int64 [M], ascending.
+        classes: ascending class indices, if the rows are all rows of these classes, however they were
+            selected; None otherwise.
+    """
+
+    indices: Tensor
+    classes: tuple[int, ...] | None
+
+
+def select(dataset: ImageDataset, selection: Selection) -> Selected:
+    """The rows of ``dataset`` that ``selection`` means.
+
+    Raises:
+        InvalidInputError: on ``select.classes``, ``select.ids`` or ``select.where`` for something unknown,
+            repeated or without rows, and on ``select`` for all rows.
+    """
+    if selection.classes is not None:
+        mask = _by_classes(dataset, selection.classes)
+    elif selection.ids is not None:
+        mask = _by_ids(dataset, selection.ids)
+    else:
+        assert selection.where is not None
+        mask = _by_where(dataset, selection.where)
+    if bool(mask.all()):
+        raise InvalidInputError(
+            "select",
+            "The whole data set is selected, and forgetting everything leaves no model.",
+            "Select a part of it, or delete the model instead.",
+        )
+    return Selected(mask.nonzero().flatten(), _whole_classes(dataset, mask))
+
+
+def digest(dataset: ImageDataset, indices: Tensor) -> str:
+    """SHA-256 in hex over the content of the selected rows: pixels, shape and class name of each.
+
+    Rows are sorted by content, so ids, order, class numbering and the way of selecting make no difference.
+    """
+    shape = ",".join(str(size) for size in dataset.shape).encode()
+    names = [hashlib.sha256(name.encode()).digest() + shape for name in dataset.classes]
+    labels = dataset.labels[indices].tolist()
+    rows = sorted(
+        hashlib.sha256(names[label] + dataset.images[index].numpy().tobytes()).digest()
+        for index, label in zip(indices.tolist(), labels, strict=True)
+    )
+    return hashlib.sha256(b"".join(rows)).hexdigest()
+
+
+def _by_classes(dataset: ImageDataset, names: Sequence[str]) -> Tensor:
+    field = "select.classes"
+    _check_given(field, names)
+    position = {name: index for index, name in enumerate(dataset.classes)}
+    for name in names:
+        if name not in position:
+            raise InvalidInputError(
+                field, f"There is no class {_show(name)}.", _suggest(name, dataset.classes, "The classes are")
+            )
+        if not bool((dataset.labels == position[name]).any()):
+            raise InvalidInputError(
+                field, f"The class {_show(name)} has no images in this data set.", "Leave it out."
+            )
+    return torch.isin(dataset.labels, torch.tensor([position[name] for name in names]))
+
+
+def _by_ids(dataset: ImageDataset, ids: Sequence[str]) -> Tensor:
+    field = "select.ids"
+    _check_given(field, ids)
+    position = {name: row for row, name in enumerate(dataset.ids)}
+    unknown = [name for name in ids if name not in position]
+    if unknown:
+        raise InvalidInputError(
+            field,
+            f"{len(unknown)} of {len(ids)} ids are not in the data set: {_listing(unknown)}.",
+            f"Ids look like {_listing(dataset.ids[:3])}.",
+        )
+    mask = torch.zeros(len(dataset), dtype=torch.bool)
+    mask[torch.tensor([position[name] for name in ids])] = True
+    return mask
+
+
+def _by_where(dataset: ImageDataset, where: Mapping[str, tuple[Any, ...]]) -> Tensor:
+    field = "select.where"
+    if not where:
+        raise InvalidInputError(field, "The selection is empty.", "Name a metadata column and its values.")
+    mask = torch.ones(len(dataset), dtype=torch.bool)
+    for column, values in where.items():
+        _check_given(f"{field}.{column}", values)
+        if column not in dataset.metadata:
+            raise InvalidInputError(
+                field,
+                f"There is no metadata column {_show(column)}.",
+                _suggest(column, dataset.metadata, "The columns are"),
+            )
+        mask &= _column_mask(f"{field}.{column}", dataset.metadata[column], values)
+    if not bool(mask.any()):
+        raise InvalidInputError(
+            field, "No row matches all these columns at once.", "Select by fewer columns or more values."
+        )
+    return mask
+
+
+def _column_mask(field: str, column: Sequence[Any], values: Sequence[Any]) -> Tensor:
+    keys = [_key(value) for value in column]
+    occurring = set(keys)
+    for value in values:
+        if _key(value) not in occurring:
+            examples = list(dict.fromkeys(column))
+            raise InvalidInputError(
+                field, f"The value {_show(value)} never occurs.", f"The column holds {_listing(examples)}."
+            )
+    wanted = {_key(value) for value in values}
+    return torch.tensor([key in wanted for key in keys])
+
+
+def _whole_classes(dataset: ImageDataset, mask: Tensor) -> tuple[int, ...] | None:
+    count = len(dataset.classes)
+    chosen = torch.bincount(dataset.labels[mask], minlength=count)
+    present = torch.bincount(dataset.labels, minlength=count)
+    touched = chosen > 0
+    if not torch.equal(chosen[touched], present[touched]):
+        return None
+    return tuple(touched.nonzero().flatten().tolist())
+
+
+def _check_given(field: str, values: Sequence[Any]) -> None:
+    if isinstance(values, str) or not values:
+        raise InvalidInputError(field, "The selection is empty or one bare text.", "Give a list of values.")
+    seen: set[Hashable] = set()
+    for value in values:
+        if not isinstance(value, str | int | float | bool | None):
+            raise InvalidInputError(
+                field, f"{_show(value)} is not a plain value.", "Give text, numbers, true/false or nothing."
+            )
+        if _key(value) in seen:
+            raise InvalidInputError(field, f"{_show(value)} is given twice.", "Give every value once.")
+        seen.add(_key(value))
+
+
+def _key(value: Hashable) -> tuple[bool, Hashable]:
+    """Equal for equal values, with true and 1 kept apart."""
+    return isinstance(value, bool), value
+
+
+def _suggest(name: str, known: Iterable[str], lead: str) -> str:
+    names = list(known)
+    close = difflib.get_close_matches(str(name), names, n=1)
+    listed = f"{lead} {_listing(names)}." if names else "The data set has none."
+    return f"Did you mean {close[0]!r}? {listed}" if close else listed
+
+
+def _listing(values: Sequence[Any]) -> str:
+    more = f" and {len(values) - _SHOWN} more" if len(values) > _SHOWN else ""
+    return ", ".join(_show(value) for value in values[:_SHOWN]) + more
+
+
+def _show(value: Any) -> str:
+    return repr(value)[:80]
