@@ -1,1 +1,1 @@
-"""The learning core of recoverable forgetting (LIRF, ECCV 2022), importable alone: tensors in, tensors out."""
+"""The learning core of recoverable forgetting (ECCV 2022), importable alone: tensors in, tensors out."""

@@ -1,0 +1,182 @@
+"""What a caller decides about a deposit and about training; plain values, importable without the loops."""
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Self
+
+from app.lirf.errors import InvalidInputError
+
+Objective = Literal["lirf", "lirf+"]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands, reported after every step.
+
+    Attributes:
+        epoch: from 1.
+        epochs: how many there will be.
+        step: from 1, over all epochs.
+        steps: how many there will be.
+        losses: each weighted term of the objective in this step, and their ``total``.
+    """
+
+    epoch: int
+    epochs: int
+    step: int
+    steps: int
+    losses: dict[str, float]
+
+
+@dataclass(frozen=True)
+class DepositConfig:
+    """Hyper-parameters of a deposit; the defaults are those of ``lirf+``.
+
+    Attributes:
+        objective: ``lirf`` is the paper's objective (random labels), ``lirf+`` the one that measures best.
+        epochs: passes over the deposit set; raised where a small set would give fewer than ``min_steps``.
+        min_steps: least number of optimiser steps.
+        batch_size: deposit images per step; ``lirf+`` adds as many surrogates.
+        learning_rate: peak of the cosine schedule.
+        optimiser: ``adam`` or ``sgd`` (momentum 0.9).
+        clip_norm: the gradient's greatest norm per step.
+        prune_ratio: share of the filters removed from each prunable layer of the deposit module.
+        seal_rows: take the deposited classes' classifier rows out of the target, into the module.
+        freeze_statistics: keep BatchNorm's running means and variances as they were.
+        temperature: τ of every distillation.
+        lambda_kr: weight of knowledge removal (masked-logit KL in ``lirf+``).
+        lambda_at: weight of the attention loss inside L_kr.
+        lambda_kp: weight of knowledge preservation.
+        lambda_re: weight of the recover loss (``lirf`` only).
+        lambda_pt: weight of partial knowledge transfer.
+        lambda_anchor: weight of the squared error on preserved logits (``lirf+`` only).
+        lambda_all: weight of distilling all logits into the deposit module (``lirf+`` only).
+        lambda_feature: weight of feature matching (``lirf+`` only).
+        surrogates: kinds of off-manifold inputs (``lirf+`` only), in equal shares.
+        shift: augment deposit images by up to this many pixels each way.
+        flip: mirror half of the deposit images.
+        seed: of every random choice.
+    """
+
+    objective: Objective = "lirf+"
+    epochs: int = 6
+    min_steps: int = 200
+    batch_size: int = 128
+    learning_rate: float = 1e-3
+    optimiser: Literal["adam", "sgd"] = "adam"
+    clip_norm: float = 5.0
+    prune_ratio: float = 0.5
+    seal_rows: bool = True
+    freeze_statistics: bool = True
+    temperature: float = 2.0
+    lambda_kr: float = 4.0
+    lambda_at: float = 0.0
+    lambda_kp: float = 1.0
+    lambda_re: float = 0.0
+    lambda_pt: float = 4.0
+    lambda_anchor: float = 0.3
+    lambda_all: float = 1.0
+    lambda_feature: float = 1.0
+    surrogates: tuple[str, ...] = ("patch_mix",)
+    shift: int = 0
+    flip: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for field in ("epochs", "min_steps", "batch_size"):
+            _require(field, getattr(self, field), getattr(self, field) >= 1, "Give a whole number from 1.")
+        for field in ("learning_rate", "clip_norm", "temperature"):
+            _require(
+                field, getattr(self, field), 0 < getattr(self, field) < float("inf"), "Give a number above 0."
+            )
+        for field in [name for name in self.__dataclass_fields__ if name.startswith("lambda_")]:
+            _require(field, getattr(self, field), 0 <= getattr(self, field) < float("inf"), "Give 0 or more.")
+        _require("prune_ratio", self.prune_ratio, 0 <= self.prune_ratio < 1, "Choose from 0 to just under 1.")
+        _require("shift", self.shift, self.shift >= 0, "Give 0 or more pixels.")
+        _require(
+            "objective", self.objective, self.objective in ("lirf", "lirf+"), 'Choose "lirf" or "lirf+".'
+        )
+        _require("optimiser", self.optimiser, self.optimiser in ("adam", "sgd"), 'Choose "adam" or "sgd".')
+
+    @classmethod
+    def lirf(cls, **changes: Any) -> Self:
+        """The paper's objective: 20 epochs on D_r, BatchNorm in training mode, rows left in place."""
+        paper = cls(
+            objective="lirf",
+            epochs=20,
+            batch_size=128,
+            learning_rate=1e-2,
+            optimiser="sgd",
+            seal_rows=False,
+            freeze_statistics=False,
+            lambda_kr=1.0,
+            lambda_at=1.0,
+            lambda_kp=1.0,
+            lambda_re=1.0,
+            lambda_pt=1.0,
+            lambda_anchor=0.0,
+            lambda_all=0.0,
+            lambda_feature=0.0,
+            surrogates=(),
+        )
+        return replace(paper, **changes)
+
+    @classmethod
+    def lirf_plus(cls, **changes: Any) -> Self:
+        """The objective that measures best; see experiments/NOTES.md for the figures behind each value."""
+        return cls(**changes)
+
+    @classmethod
+    def of(cls, objective: Objective, **changes: Any) -> Self:
+        """The defaults of an objective by its name, with changes.
+
+        Raises:
+            InvalidInputError: unknown objective, unknown field or value out of range.
+        """
+        unknown = sorted(set(changes) - set(cls.__dataclass_fields__))
+        if unknown:
+            raise InvalidInputError(
+                f"config.{unknown[0]}",
+                "there is no such setting.",
+                f"Choose among {', '.join(cls.__dataclass_fields__)}.",
+            )
+        return cls.lirf(**changes) if objective == "lirf" else cls(**{**changes, "objective": objective})
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How an original network is trained: SGD with Nesterov momentum 0.9 and a one-cycle schedule.
+
+    Attributes:
+        epochs: passes over the data.
+        batch_size: images per step.
+        learning_rate: peak of the cycle.
+        weight_decay: on all parameters.
+        label_smoothing: share of the target spread over the other classes.
+        shift: augment by up to this many pixels each way.
+        flip: mirror half of the images.
+        seed: of the order, the augmentation and, through `seed_everything`, the initial weights.
+    """
+
+    epochs: int = 20
+    batch_size: int = 128
+    learning_rate: float = 0.1
+    weight_decay: float = 5e-4
+    label_smoothing: float = 0.0
+    shift: int = 0
+    flip: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for field in ("epochs", "batch_size"):
+            _require(field, getattr(self, field), getattr(self, field) >= 1, "Give a whole number from 1.")
+        _require(
+            "learning_rate",
+            self.learning_rate,
+            0 < self.learning_rate < float("inf"),
+            "Give a number above 0.",
+        )
+
+
+def _require(field: str, value: object, holds: bool, remedy: str) -> None:  # noqa: FBT001
+    if not holds:
+        raise InvalidInputError(f"config.{field}", f"{value!r} is out of range.", remedy)

@@ -1,0 +1,243 @@
+"""Knowledge deposit (Algorithm 1): move a subset's knowledge out of T0 into deposit modules.
+
+Read `deposit` from the top; what is minimised stands in `objectives`.
+"""
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from app.lirf.augmentation import flip, shift
+from app.lirf.checks import finite, require_labels
+from app.lirf.config import DepositConfig, Progress
+from app.lirf.errors import InvalidInputError
+from app.lirf.filters import LogitFilter, preserved_classes
+from app.lirf.losses import random_labels
+from app.lirf.module import DepositModule
+from app.lirf.networks import InputSpec, Network, classifier, published_state
+from app.lirf.objectives import Batch, Parts, paper_objective, plus_objective
+from app.lirf.partition import partition, recompose
+from app.lirf.pruning import prune
+from app.lirf.rows import sealed_classes, take_rows, without_rows
+from app.lirf.surrogates import quadrant_swap, surrogates
+
+
+@dataclass(frozen=True)
+class DepositSet:
+    """D_r^i: what one module will hold.
+
+    Attributes:
+        images: uint8 [N, C, H, W].
+        labels: int64 [N].
+        classes: the classes it consists of, all of whose samples it holds; None if it shares its classes
+            with preserved data.
+    """
+
+    images: Tensor
+    labels: Tensor
+    classes: tuple[int, ...] | None
+
+
+@dataclass(frozen=True)
+class DepositResult:
+    """What a deposit leaves behind.
+
+    Attributes:
+        target: T, frozen, on the CPU, ready to be served; without the sealed rows.
+        target_shallow: published tensors of its shallow part: all that changed, but for sealed rows.
+        modules: one per set, in the order of the sets.
+        curves: per epoch the mean of every weighted term and of ``total``.
+    """
+
+    target: Network
+    target_shallow: dict[str, Tensor]
+    modules: tuple[DepositModule, ...]
+    curves: list[dict[str, float]]
+
+
+def deposit(
+    original: Network,
+    spec: InputSpec,
+    split: int,
+    sets: Sequence[DepositSet],
+    config: DepositConfig | None = None,
+    *,
+    absent: tuple[int, ...] = (),
+    device: str | torch.device = "cpu",
+    on_step: Callable[[Progress], None] | None = None,
+) -> DepositResult:
+    """Deposit several sets at once; for a sequence, call again with the target of the call before.
+
+    Args:
+        original: T0, or an earlier target; it is not altered, whatever happens.
+        spec: what it reads.
+        split: n, the block at which it is divided.
+        sets: D_r^1..D_r^m, disjoint.
+        config: hyper-parameters; `lirf+` by default.
+        absent: classes that earlier deposits took out; sealed rows are recognised without being named.
+        device: where to train.
+        on_step: called after every step; what it raises cancels the deposit.
+
+    Raises:
+        InvalidInputError: sets, split or settings that cannot work, or a loss that is no longer a number.
+    """
+    config = config or DepositConfig()
+    num_classes = classifier(original).out_features
+    gone = tuple(sorted({*absent, *sealed_classes(original)}))
+    filters = [LogitFilter.of(deposit_set.classes) for deposit_set in sets]
+    require_sets(sets, spec, num_classes, gone)
+    chance = torch.Generator().manual_seed(config.seed)
+
+    frozen_shallow, deep = partition(copy.deepcopy(original).frozen().to(device), split)
+    parts = Parts(
+        shallow=copy.deepcopy(frozen_shallow).requires_grad_(),
+        deep=deep,
+        branches=[(owner, prune(frozen_shallow, config.prune_ratio, spec.shape)) for owner in filters],
+        preserved=preserved_classes(num_classes, filters, gone),
+        present=preserved_classes(num_classes, [], gone),
+    )
+    trained = nn.ModuleList([parts.shallow, *(branch for _, branch in parts.branches)])
+    trained.train(mode=not config.freeze_statistics)
+    objective = paper_objective if config.objective == "lirf" else plus_objective
+
+    images = torch.cat([deposit_set.images for deposit_set in sets])
+    labels = torch.cat([deposit_set.labels for deposit_set in sets])
+    owners = torch.cat([torch.full_like(part.labels, index) for index, part in enumerate(sets)])
+    per_epoch = -(-len(images) // config.batch_size)
+    epochs = max(config.epochs, -(-config.min_steps // per_epoch))
+    optimiser = _optimiser(config, trained)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, T_max=epochs * per_epoch)
+
+    curves: list[dict[str, float]] = []
+    step = 0
+    for epoch in range(1, epochs + 1):
+        sums: dict[str, float] = {}
+        for chosen in torch.split(torch.randperm(len(images), generator=chance), config.batch_size):
+            inputs = spec.normalise(images[chosen].to(device))
+            batch = _batch(inputs, labels[chosen], owners[chosen], frozen_shallow, parts, config, chance)
+            terms = objective(batch, parts, config)
+            total = torch.stack(list(terms.values())).sum()
+            optimiser.zero_grad()
+            torch.autograd.backward(total)
+            nn.utils.clip_grad_norm_(trained.parameters(), config.clip_norm)
+            optimiser.step()
+            schedule.step()
+            step += 1
+            values = {name: float(value.detach()) for name, value in terms.items()}
+            values["total"] = finite(total, "config.learning_rate", step)
+            sums = {name: sums.get(name, 0.0) + value for name, value in values.items()}
+            if on_step:
+                on_step(Progress(epoch, epochs, step, epochs * per_epoch, values))
+        curves.append({name: value / per_epoch for name, value in sums.items()})
+
+    target = recompose(parts.shallow, deep).cpu().frozen()
+    owned = [index for owner in filters for index in owner.classes]
+    return DepositResult(
+        target=without_rows(target, owned) if config.seal_rows else target,
+        target_shallow=published_state(parts.shallow),
+        modules=tuple(
+            _module(target, owner, branch.cpu().frozen(), split, config) for owner, branch in parts.branches
+        ),
+        curves=curves,
+    )
+
+
+def require_sets(
+    sets: Sequence[DepositSet], spec: InputSpec, num_classes: int, absent: Sequence[int]
+) -> None:
+    """Refuse sets that cannot be deposited together.
+
+    Raises:
+        InvalidInputError: no set, an empty one, images or labels that do not fit, a class outside the
+            network, in two sets or already deposited, or no class left to preserve.
+    """
+    if not sets:
+        raise InvalidInputError("sets", "there is nothing to deposit.", "Select at least one sample.")
+    taken: set[int] = set()
+    for index, deposit_set in enumerate(sets):
+        spec.require(deposit_set.images, f"sets[{index}].images")
+        require_labels(deposit_set.labels, len(deposit_set.images), num_classes, f"sets[{index}].labels")
+        if deposit_set.classes is None:
+            continue
+        field, classes = f"sets[{index}].classes", set(deposit_set.classes)
+        strangers = sorted(set(deposit_set.labels.tolist()) - classes)
+        if strangers:
+            raise InvalidInputError(
+                field,
+                f"the set holds samples of class {strangers[0]}, which is not among {sorted(classes)}.",
+                "List every class of the set, or give None for a set that shares its classes.",
+            )
+        if not classes <= set(range(num_classes)):
+            raise InvalidInputError(
+                field,
+                f"{sorted(classes)} are not all in 0..{num_classes - 1}.",
+                "Name classes of the network.",
+            )
+        if classes & set(absent):
+            raise InvalidInputError(
+                field,
+                f"class {min(classes & set(absent))} was deposited before.",
+                "Leave out deposited classes.",
+            )
+        if classes & taken:
+            raise InvalidInputError(
+                field, f"class {min(classes & taken)} is in two sets.", "Put each class into one set."
+            )
+        taken |= classes
+    if len(taken) + len(absent) >= num_classes:
+        raise InvalidInputError(
+            "sets",
+            "no class would be left to preserve.",
+            "Keep at least one class, or erase the model instead.",
+        )
+
+
+def _batch(
+    inputs: Tensor,
+    labels: Tensor,
+    owners: Tensor,
+    original_shallow: Network,
+    parts: Parts,
+    config: DepositConfig,
+    chance: torch.Generator,
+) -> Batch:
+    """Augment, add surrogates, draw y_r and ask T0, all without gradients."""
+    device = inputs.device
+    inputs = shift(inputs, config.shift, chance)
+    inputs = flip(inputs, chance) if config.flip else inputs
+    random = random_labels(labels, parts.present, chance)
+    unseen = None
+    with torch.no_grad():
+        if any(owner.kind == "residual" for owner, _ in parts.branches):
+            unseen = parts.deep(original_shallow(quadrant_swap(inputs, chance)))
+        if config.surrogates:
+            inputs = torch.cat([inputs, surrogates(inputs, config.surrogates, chance)])
+        features = original_shallow(inputs)
+        logits = parts.deep(features)
+    return Batch(
+        inputs=inputs,
+        labels=labels.to(device),
+        random=random.to(device),
+        owner=owners.to(device),
+        features=features,
+        logits=logits,
+        unseen=unseen,
+    )
+
+
+def _optimiser(config: DepositConfig, trained: nn.Module) -> torch.optim.Optimizer:
+    if config.optimiser == "sgd":
+        return torch.optim.SGD(trained.parameters(), lr=config.learning_rate, momentum=0.9)
+    return torch.optim.Adam(trained.parameters(), lr=config.learning_rate)
+
+
+def _module(
+    target: Network, owner: LogitFilter, branch: Network, split: int, config: DepositConfig
+) -> DepositModule:
+    rows = take_rows(target, owner.classes) if config.seal_rows and owner.kind == "classes" else {}
+    return DepositModule(
+        tensors={**published_state(branch), **rows}, filter=owner, split=split, prune_ratio=config.prune_ratio
+    )

@@ -1,0 +1,143 @@
+"""Accuracies in percent, the paper's metrics, and one report on original, target and recover net."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from app.lirf.errors import InvalidInputError
+from app.lirf.filters import compose, preserved_classes
+from app.lirf.module import DepositModule
+from app.lirf.networks import InputSpec, Network
+from app.lirf.recover import RecoverNet
+from app.lirf.rows import with_rows
+
+Report = dict[str, dict[str, float | dict[int, float]]]
+
+
+@torch.inference_mode()
+def logits(net: nn.Module, images: Tensor, spec: InputSpec, batch_size: int = 500) -> Tensor:
+    """Logits [N, C] of uint8 images [N, C, H, W], on the CPU; the network is set to evaluation mode."""
+    net.eval()
+    first = next(net.parameters(), None)
+    device = first.device if first is not None else torch.device("cpu")
+    spec.require(images)
+    answers = [net(spec.normalise(batch.to(device))).cpu() for batch in torch.split(images, batch_size)]
+    return torch.cat(answers)
+
+
+def accuracy(answers: Tensor, labels: Tensor) -> float:
+    """Share of rows whose largest logit is the label's, in percent; NaN without rows."""
+    if len(labels) == 0:
+        return float("nan")
+    return float((answers.argmax(dim=1) == labels).double().mean()) * 100
+
+
+def accuracies(answers: Tensor, labels: Tensor, deposited: Tensor) -> dict[str, float]:
+    """Pre, Dep and Avg: accuracy on preserved samples, on deposited samples (bool mask [N]), on all."""
+    return {
+        "pre": accuracy(answers[~deposited], labels[~deposited]),
+        "dep": accuracy(answers[deposited], labels[deposited]),
+        "avg": accuracy(answers, labels),
+    }
+
+
+def per_class(answers: Tensor, labels: Tensor) -> dict[int, float]:
+    """Accuracy in percent of each class that occurs."""
+    return {
+        int(index): accuracy(answers[labels == index], labels[labels == index])
+        for index in sorted(set(labels.tolist()))
+    }
+
+
+def forgetting(original_dep: float, target_dep: float) -> float:
+    """F = Dep(T0) − Dep(T), percentage points."""
+    return original_dep - target_dep
+
+
+def harmonic(pre: float, forgotten: float) -> float:
+    """H = 2·Pre·F/(Pre+F); 0 when nothing was forgotten or nothing preserved."""
+    return 2 * pre * forgotten / (pre + forgotten) if pre > 0 and forgotten > 0 else 0.0
+
+
+def class_mask(labels: Tensor, classes: Sequence[int]) -> Tensor:
+    """Samples of the given classes: bool [N]."""
+    return torch.isin(labels, torch.tensor(list(classes), dtype=labels.dtype))
+
+
+def report(
+    original: Network,
+    target: Network,
+    modules: Sequence[DepositModule],
+    spec: InputSpec,
+    images: Tensor,
+    labels: Tensor,
+    deposited: Tensor | None = None,
+    batch_size: int = 500,
+) -> Report:
+    """All figures of one deposit on one mixed test set, every module withdrawn in the recover net.
+
+    Args:
+        original: T0, or the target before this deposit.
+        target: T as it is served, with or without its sealed rows.
+        modules: the deposit modules.
+        spec: what the networks read.
+        images: uint8 [N, C, H, W].
+        labels: int64 [N].
+        deposited: bool [N], the samples that should be forgotten; the modules' classes if not given.
+        batch_size: images per forward.
+
+    Returns:
+        ``original`` (pre, dep, avg, per_class), ``target`` (the same, f, h and, with sealed rows put back,
+        pre_rows_kept, dep_rows_kept, h_rows_kept), ``recover`` (pre, dep, avg, per_class) and ``swap``.
+    """
+    if deposited is None:
+        deposited = class_mask(labels, [index for module in modules for index in module.filter.classes])
+    rows = [(module.filter.classes, module.tensors) for module in modules]
+    recover_net = RecoverNet(target, modules)
+    answers = {
+        "original": logits(original, images, spec, batch_size),
+        "target": logits(target, images, spec, batch_size),
+        "rows_kept": logits(with_rows(target, rows), images, spec, batch_size),
+        "recover": logits(recover_net, images, spec, batch_size),
+    }
+    measured = {name: accuracies(value, labels, deposited) for name, value in answers.items()}
+    before = measured["original"]["dep"]
+    kept = measured.pop("rows_kept")
+    forgotten = forgetting(before, measured["target"]["dep"])
+    measured["target"] |= {
+        "f": forgotten,
+        "h": harmonic(measured["target"]["pre"], forgotten),
+        "pre_rows_kept": kept["pre"],
+        "dep_rows_kept": kept["dep"],
+        "h_rows_kept": harmonic(kept["pre"], forgetting(before, kept["dep"])),
+    }
+    figures: Report = {
+        name: {**values, "per_class": per_class(answers[name], labels)} for name, values in measured.items()
+    }
+    return {**figures, "swap": {**swap(answers, modules, labels)}}
+
+
+def swap(answers: Mapping[str, Tensor], modules: Sequence[DepositModule], labels: Tensor) -> dict[str, float]:
+    """Who loses accuracy in the composition: T0's own logits stand in for one side at a time.
+
+    ``original_target``: T0's preserved logits with the branches' deposit logits (what the modules cost);
+    ``original_branches``: the target's preserved logits with T0's deposit logits (what the target costs).
+    Residual modules own no logits, so with them alone both sides are T0 and the target unmixed.
+    """
+    owners = [module.filter for module in modules if module.filter.kind == "classes"]
+    by_modules = compose(answers["original"], [(owner, answers["recover"]) for owner in owners])
+    by_target = compose(answers["target"], [(owner, answers["original"]) for owner in owners])
+    return {"original_target": accuracy(by_modules, labels), "original_branches": accuracy(by_target, labels)}
+
+
+def preserved_accuracy(answers: Tensor, labels: Tensor, classes: Sequence[int]) -> float:
+    """Accuracy on the preserved samples when only preserved classes compete, in percent."""
+    if answers.shape[1] <= max(classes, default=-1):
+        raise InvalidInputError(
+            "classes", f"{max(classes)} is outside 0..{answers.shape[1] - 1}.", "Name classes of the network."
+        )
+    kept = list(preserved_classes(answers.shape[1], [], classes))
+    inside = class_mask(labels, kept)
+    index = torch.tensor(kept)
+    return float((index[answers[inside][:, kept].argmax(dim=1)] == labels[inside]).double().mean()) * 100

@@ -1,0 +1,79 @@
+"""Off-manifold inputs made from the deposit set alone.
+
+The preserved data is not there when a deposit runs. Images taken apart and put together anew still excite the
+preserved classes of T0, which can then teach both branches there. All functions keep the shape [N, C, H, W].
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+
+def patch_mix(images: Tensor, generator: torch.Generator) -> Tensor:
+    """A 2×2 collage: each quadrant comes from another image."""
+    half_height, half_width = images.shape[2] // 2, images.shape[3] // 2
+    mixed = images.clone()
+    for top in (slice(None, half_height), slice(half_height, None)):
+        for left in (slice(None, half_width), slice(half_width, None)):
+            mixed[:, :, top, left] = images[_shuffle(images, generator)][:, :, top, left]
+    return mixed
+
+
+def patch_shuffle(images: Tensor, generator: torch.Generator) -> Tensor:
+    """A 2×2 collage whose quadrants also change places; images of odd size keep them."""
+    mixed = patch_mix(images, generator)
+    height, width = images.shape[2] // 2, images.shape[3] // 2
+    if images.shape[2] % 2 or images.shape[3] % 2:
+        return mixed
+    shifts = torch.randint(0, 2, (2,), generator=generator).tolist()
+    return mixed.roll((shifts[0] * height, shifts[1] * width), dims=(2, 3))
+
+
+def rotated_mixup(images: Tensor, generator: torch.Generator) -> Tensor:
+    """λ·x + (1−λ)·(another image turned by a quarter, half or three quarters), λ ~ U(0.3, 0.7)."""
+    turns = int(torch.randint(1, 4, (1,), generator=generator))
+    if images.shape[2] != images.shape[3]:
+        turns = 2
+    share = 0.3 + 0.4 * torch.rand(len(images), 1, 1, 1, generator=generator).to(images)
+    return share * images + (1 - share) * torch.rot90(images[_shuffle(images, generator)], turns, dims=(2, 3))
+
+
+def quadrant_swap(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Each image with one quadrant, the same for the batch, taken from another: a view never trained on."""
+    row, column = torch.randint(0, 2, (2,), generator=generator).tolist()
+    half_height, half_width = images.shape[2] // 2, images.shape[3] // 2
+    top, left = row * half_height, column * half_width
+    disturbed = images.clone()
+    window = (slice(None), slice(None), slice(top, top + half_height), slice(left, left + half_width))
+    disturbed[window] = images[_shuffle(images, generator)][window]
+    return disturbed
+
+
+def channel_permutation(images: Tensor, generator: torch.Generator) -> Tensor:
+    """One random order of the colour channels for the whole batch, on a 2×2 collage."""
+    order = torch.randperm(images.shape[1], generator=generator).to(images.device)
+    return patch_mix(images, generator)[:, order]
+
+
+KINDS: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = {
+    "patch_mix": patch_mix,
+    "patch_shuffle": patch_shuffle,
+    "rotated_mixup": rotated_mixup,
+    "channel_permutation": channel_permutation,
+}
+
+
+def surrogates(images: Tensor, kinds: Sequence[str], generator: torch.Generator) -> Tensor:
+    """As many surrogates as images, the kinds in equal shares, one after the other in the batch."""
+    shares = torch.arange(len(images)) * len(kinds) // max(len(images), 1)
+    return torch.cat(
+        [
+            KINDS[kind](images, generator)[(shares == index).to(images.device)]
+            for index, kind in enumerate(kinds)
+        ]
+    )
+
+
+def _shuffle(images: Tensor, generator: torch.Generator) -> Tensor:
+    return torch.randperm(len(images), generator=generator).to(images.device)
