@@ -1,0 +1,70 @@
+"""Settings: one frozen object, read from ``LIRF_*`` variables, passed in and never imported as a global."""
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+MIB = 1024 * 1024
+
+
+class Settings(BaseSettings):
+    """What an operator may set; every field is the variable ``LIRF_<FIELD>``.
+
+    The defaults are the embedded service: SQLite and a filesystem broker under ``data_dir``.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="LIRF_", frozen=True, extra="ignore")
+
+    data_dir: Path = Path("var")
+    database_url: str = Field(default="", description="SQLAlchemy URL; empty means SQLite in data_dir.")
+    broker_url: str = Field(default="", description="Celery broker; empty means files in data_dir.")
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    log_format: str = Field(default="console", pattern="^(console|json)$")
+
+    bootstrap_key: SecretStr | None = Field(
+        default=None, description="The first admin key, for deployments that cannot read it from the console."
+    )
+
+    device: str = Field(default="auto", description="'cpu', 'cuda', 'cuda:1', or 'auto'.")
+    datasets_dir: Path | None = Field(
+        default=None, description="Folder of the built-in CIFAR data sets; empty means data_dir/datasets."
+    )
+    extra_architectures: tuple[str, ...] = Field(
+        default=(), description="Import paths 'package.module:factory' that models may name as architecture."
+    )
+
+    lease_seconds: float = Field(
+        default=60.0, gt=0, description="A claim lapses this long after its last step."
+    )
+    heartbeat_seconds: float = Field(default=1.0, gt=0, description="Least time between two progress writes.")
+    relay_seconds: float = Field(default=10.0, gt=0, description="Jobs unclaimed this long are rung again.")
+    max_attempts: int = Field(default=3, ge=1)
+
+    max_json_bytes: int = 8 * MIB
+    max_image_bytes: int = 8 * MIB
+    max_upload_bytes: int = 2048 * MIB
+    cache_bytes: int = Field(default=512 * MIB, description="Budget of the nets kept ready for prediction.")
+
+    @model_validator(mode="after")
+    def _fill_in_embedded_defaults(self) -> Self:
+        data_dir = self.data_dir.resolve()
+        defaults = {
+            "data_dir": data_dir,
+            "database_url": self.database_url or f"sqlite:///{data_dir / 'lirf.db'}",
+            "broker_url": self.broker_url or "filesystem://",
+            "datasets_dir": self.datasets_dir or data_dir / "datasets",
+        }
+        for name, value in defaults.items():
+            object.__setattr__(self, name, value)
+        return self
+
+    @property
+    def embedded_database(self) -> bool:
+        return self.database_url.startswith("sqlite")
+
+    @property
+    def embedded_broker(self) -> bool:
+        return self.broker_url.startswith("filesystem")

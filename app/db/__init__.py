@@ -1,0 +1,1 @@
+"""The truth: tables, sessions, and every SQL statement of the service."""

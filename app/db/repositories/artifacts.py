@@ -1,0 +1,76 @@
+"""Content-addressed bytes in 1 MiB chunks: equal content is stored once, and a byte range reads only its chunks."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from sqlalchemy import delete, exists, select
+from sqlalchemy.orm import Session
+
+from app.db.models import Artifact, ArtifactChunk, Dataset, DepositModuleVersion, ModelVersion
+
+CHUNK_BYTES = 1024 * 1024
+
+
+def find(session: Session, digest: str) -> Artifact | None:
+    return session.get(Artifact, digest)
+
+
+def stage(session: Session, digest: str, size: int) -> bool:
+    """Make room for an artifact; False if it is complete already. A half-written one starts anew."""
+    known = session.get(Artifact, digest)
+    if known is not None and known.complete:
+        return False
+    if known is not None:
+        session.execute(delete(ArtifactChunk).where(ArtifactChunk.digest == digest))
+    else:
+        session.add(Artifact(digest=digest, size=size))
+        session.flush()
+    return True
+
+
+def add_chunk(session: Session, digest: str, seq: int, data: bytes) -> None:
+    session.add(ArtifactChunk(digest=digest, seq=seq, data=data))
+
+
+def complete(session: Session, digest: str) -> None:
+    session.get_one(Artifact, digest).complete = True
+
+
+def read_chunks(session: Session, digest: str, first: int = 0, last: int | None = None) -> Iterator[bytes]:
+    """Yield chunks ``first`` to ``last`` (both included) in order, one row in memory at a time."""
+    statement = (
+        select(ArtifactChunk.data)
+        .where(ArtifactChunk.digest == digest, ArtifactChunk.seq >= first)
+        .order_by(ArtifactChunk.seq)
+        .execution_options(yield_per=8)
+    )
+    if last is not None:
+        statement = statement.where(ArtifactChunk.seq <= last)
+    yield from session.execute(statement).scalars()
+
+
+def delete_unreferenced(
+    session: Session, digests: set[str] | None = None, before: datetime | None = None
+) -> int:
+    """Delete artifacts that no dataset, version or module names; only ``digests`` or older ones if given."""
+    statement = delete(Artifact).where(
+        *(~exists().where(column == Artifact.digest) for column in _REFERENCES)
+    )
+    if digests is not None:
+        statement = statement.where(Artifact.digest.in_(digests))
+    if before is not None:
+        statement = statement.where(Artifact.created_at < before)
+    doomed = session.scalars(statement.returning(Artifact.digest)).all()
+    if doomed:
+        session.execute(delete(ArtifactChunk).where(ArtifactChunk.digest.in_(doomed)))
+    return len(doomed)
+
+
+_REFERENCES = (
+    Dataset.pixels_digest,
+    Dataset.index_digest,
+    ModelVersion.shallow_digest,
+    ModelVersion.deep_digest,
+    ModelVersion.head_digest,
+    DepositModuleVersion.digest,
+)

@@ -1,0 +1,62 @@
+"""Deposits and their module versions."""
+
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, selectinload
+
+from app.db.models import Deposit
+from app.domain.lifecycle import DEPOSIT_HOLDS_SET, DepositState
+
+
+def get(session: Session, deposit_id: str) -> Deposit | None:
+    return session.scalar(
+        select(Deposit).where(Deposit.id == deposit_id).options(selectinload(Deposit.modules))
+    )
+
+
+def many(session: Session, deposit_ids: Collection[str]) -> Sequence[Deposit]:
+    statement = select(Deposit).where(Deposit.id.in_(deposit_ids)).options(selectinload(Deposit.modules))
+    return session.scalars(statement.order_by(Deposit.id)).unique().all()
+
+
+def page(
+    session: Session, owner_id: str | None, model_id: str | None, limit: int, after: str | None
+) -> Sequence[Deposit]:
+    """Deposits in order of id; of one owner and of one model if given."""
+    statement = select(Deposit).options(selectinload(Deposit.modules)).order_by(Deposit.id).limit(limit)
+    if owner_id is not None:
+        statement = statement.where(Deposit.owner_id == owner_id)
+    if model_id is not None:
+        statement = statement.where(Deposit.model_id == model_id)
+    return session.scalars(statement.where(Deposit.id > after) if after else statement).unique().all()
+
+
+def of_job(session: Session, job_id: str) -> Sequence[Deposit]:
+    return (
+        session.scalars(select(Deposit).where(Deposit.job_id == job_id).order_by(Deposit.id)).unique().all()
+    )
+
+
+def holding(session: Session, model_id: str) -> Sequence[Deposit]:
+    """Deposits of the model whose set is taken, queued or gone for ever: it cannot be deposited again."""
+    return (
+        session.scalars(
+            select(Deposit).where(Deposit.model_id == model_id, Deposit.state.in_(tuple(DEPOSIT_HOLDS_SET)))
+        )
+        .unique()
+        .all()
+    )
+
+
+def sealed_of_model(session: Session, model_id: str) -> Sequence[Deposit]:
+    return (
+        session.scalars(
+            select(Deposit)
+            .where(Deposit.model_id == model_id, Deposit.state == DepositState.SEALED)
+            .options(selectinload(Deposit.modules))
+            .order_by(Deposit.id)
+        )
+        .unique()
+        .all()
+    )

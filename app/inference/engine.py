@@ -1,0 +1,36 @@
+"""Runs a net on images. One forward at a time uses all cores; several at once would only fight for them."""
+
+import threading
+
+import torch
+from torch import Tensor, nn
+
+from app.lirf.networks import InputSpec
+
+LARGEST_BATCH = 256
+
+
+class Engine:
+    """Forward passes of any net on one device."""
+
+    def __init__(self, device: str = "cpu") -> None:
+        self.device = torch.device(device)
+        self._turn = threading.Lock()
+
+    @torch.inference_mode()
+    def probabilities(self, net: nn.Module, images: Tensor, spec: InputSpec) -> Tensor:
+        """Softmax over classes: uint8 images [N, C, H, W] -> float32 [N, classes], on the CPU."""
+        net.to(self.device)
+        answers = []
+        for batch in images.split(LARGEST_BATCH):
+            inputs = spec.normalise(batch.to(self.device))
+            with self._turn:
+                answers.append(net(inputs).softmax(dim=1).cpu())
+        return torch.cat(answers)
+
+
+def choose_device(wanted: str) -> str:
+    """Turn ``auto`` into ``cuda`` where there is one, else ``cpu``; other names pass through."""
+    if wanted != "auto":
+        return wanted
+    return "cuda" if torch.cuda.is_available() else "cpu"

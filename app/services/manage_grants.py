@@ -1,0 +1,66 @@
+"""Grants: who may withdraw a deposit, or every deposit of a model, and until when."""
+
+from datetime import datetime
+
+from app.db.models import Grant, utc_now
+from app.db.repositories import principals, rights
+from app.db.session import Session, Sessions
+from app.domain.errors import Invalid, NotFound
+from app.domain.rights import Action, Caller, Role, may
+from app.services.find import find_deposit, find_model, require
+from app.services.views import GrantView, grant_view
+
+
+def create_grant(
+    session: Session,
+    caller: Caller,
+    *,
+    principal: str,
+    deposit: str | None,
+    model: str | None,
+    expires_at: datetime | None,
+) -> GrantView:
+    """Give ``principal`` the right to withdraw ``deposit``, or every deposit of ``model``."""
+    if (deposit is None) == (model is None):
+        raise Invalid(
+            "A grant names one deposit or one model.", "Give either 'deposit' or 'model'.", "deposit"
+        )
+    if deposit is not None:
+        deposit = find_deposit(session, caller, deposit, Action.GRANT).id
+    if model is not None:
+        row = find_model(session, model)
+        require(caller, Action.GRANT, row.owner_id)
+        model = row.id
+    holder = principals.by_name(session, principal)
+    if holder is None:
+        raise NotFound(
+            f"There is no principal {principal!r}.", "An admin makes one with POST /keys.", "principal"
+        )
+    grant = Grant(
+        principal_id=holder.id,
+        deposit_id=deposit,
+        model_id=model,
+        granted_by=caller.principal_id,
+        expires_at=expires_at,
+    )
+    session.add(grant)
+    session.flush()
+    session.refresh(grant, ["principal"])
+    return grant_view(grant)
+
+
+def list_grants(sessions: Sessions, caller: Caller, limit: int, after: str | None) -> list[GrantView]:
+    """All grants for an admin; for others those that they gave or hold."""
+    only = None if caller.role is Role.ADMIN else caller.principal_id
+    with sessions.read() as session:
+        return [grant_view(row) for row in rights.grants(session, only, limit, after)]
+
+
+def revoke_grant(sessions: Sessions, caller: Caller, grant_id: str) -> GrantView:
+    """Take the right back; withdrawals made by it stop with the next prediction."""
+    with sessions.write() as session:
+        grant = rights.grant(session, grant_id)
+        if grant is None or not may(caller, Action.GRANT, [grant.granted_by]):
+            raise NotFound(f"There is no grant {grant_id!r}.", "List grants with GET /grants.", "grant")
+        grant.revoked_at = grant.revoked_at or utc_now()
+        return grant_view(grant)

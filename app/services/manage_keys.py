@@ -1,0 +1,70 @@
+"""Principals and their keys: the first admin, further keys, revocation."""
+
+from datetime import datetime
+
+from app.db.models import ApiKey, Principal, utc_now
+from app.db.repositories import principals
+from app.db.session import Session, Sessions
+from app.domain.errors import Conflict, NotFound
+from app.domain.rights import Action, Caller, Role
+from app.services.authenticate import KeyText
+from app.services.find import require
+from app.services.views import KeyView, NewKeyView, key_view
+
+FIRST_ADMIN = "admin"
+
+
+def make_first_key(sessions: Sessions, key: KeyText | None = None) -> str | None:
+    """Make the first admin and return its key's text, or None if anyone exists already."""
+    text = key or KeyText.generate()
+    with sessions.write() as session:
+        if principals.any_exists(session):
+            return None
+        principal = Principal(name=FIRST_ADMIN, role=Role.ADMIN)
+        session.add(principal)
+        session.flush()
+        session.add(ApiKey(id=text.id, principal_id=principal.id, secret_hash=text.hash))
+    return str(text)
+
+
+def create_key(
+    session: Session, caller: Caller, *, principal: str, role: Role, expires_at: datetime | None
+) -> NewKeyView:
+    """Make a key for ``principal``, who is made too if unknown.
+
+    Raises:
+        Conflict: if the principal exists with another role.
+    """
+    require(caller, Action.MANAGE_KEYS)
+    row = principals.by_name(session, principal)
+    if row is None:
+        row = Principal(name=principal, role=role)
+        session.add(row)
+        session.flush()
+    if row.role != role:
+        raise Conflict(
+            f"{principal!r} is already {row.role}, not {role}.",
+            f"Ask for role {row.role!r}, or choose another principal.",
+            "role",
+        )
+    text = KeyText.generate()
+    session.add(ApiKey(id=text.id, principal_id=row.id, secret_hash=text.hash, expires_at=expires_at))
+    return NewKeyView(text.id, str(text), row.name, row.role, expires_at)
+
+
+def list_keys(sessions: Sessions, caller: Caller, limit: int, after: str | None) -> list[KeyView]:
+    require(caller, Action.MANAGE_KEYS)
+    with sessions.read() as session:
+        return [key_view(row) for row in principals.keys(session, limit, after)]
+
+
+def revoke_key(sessions: Sessions, caller: Caller, key_id: str) -> KeyView:
+    require(caller, Action.MANAGE_KEYS)
+    with sessions.write() as session:
+        row = principals.key(session, key_id)
+        if row is None:
+            raise NotFound(f"There is no key {key_id!r}.", "List the keys with GET /keys.", "key")
+        if key_id == caller.key_id:
+            raise Conflict("A key cannot revoke itself.", "Revoke it with another admin key.", "key")
+        row.revoked_at = row.revoked_at or utc_now()
+        return key_view(row)

@@ -1,0 +1,34 @@
+"""From rows to the vault's plans and digests."""
+
+from typing import Any
+
+from app.db import models as rows
+from app.lirf.networks import InputSpec
+from app.vault.networks import NetworkPlan, StoredNetwork
+
+
+def input_spec(fields: dict[str, Any]) -> InputSpec:
+    return InputSpec(
+        channels=fields["channels"],
+        height=fields["height"],
+        width=fields["width"],
+        mean=tuple(fields["mean"]),
+        std=tuple(fields["std"]),
+    )
+
+
+def network_plan(model: rows.Model) -> NetworkPlan:
+    return NetworkPlan(model.architecture, len(model.classes), input_spec(model.input_spec), model.split)
+
+
+def stored_network(version: rows.ModelVersion) -> StoredNetwork:
+    """The version's digests; the caller has checked that the shallow part still exists."""
+    if version.shallow_digest is None:
+        raise LookupError(f"version {version.number} was destroyed")
+    return StoredNetwork(version.shallow_digest, version.deep_digest, version.head_digest)
+
+
+def module_digests(deposits: list[rows.Deposit]) -> list[tuple[str, dict[str, Any]]]:
+    """Digest and description of each deposit's newest module, in order of deposit id."""
+    newest = [deposit.modules[-1] for deposit in sorted(deposits, key=lambda deposit: deposit.id)]
+    return [(module.digest, module.description) for module in newest if module.digest is not None]

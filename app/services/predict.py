@@ -1,0 +1,105 @@
+"""Answer images with the net that the caller is entitled to."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from app.db.models import Model, ModelVersion
+from app.db.repositories import deposits, rights
+from app.db.session import Session, Sessions
+from app.domain.errors import Invalid
+from app.domain.rights import Action, Caller
+from app.inference.composer import Composer
+from app.inference.engine import Engine
+from app.lirf.data.images import fit
+from app.services.find import find_dataset, find_model, require, served_version
+from app.services.plans import input_spec, module_digests, network_plan, stored_network
+from app.services.views import ClassProbability, PredictionView
+from app.vault import datasets as dataset_store
+
+
+@dataclass(frozen=True)
+class Entitlement:
+    """Which net a caller is answered by, decided in one snapshot of the database."""
+
+    model: Model
+    version: ModelVersion
+    deposits: tuple[str, ...]
+    modules: list[tuple[str, dict[str, Any]]]
+
+    @property
+    def net(self) -> str:
+        if self.deposits:
+            return "recover"
+        return "original" if self.version.base is None else "target"
+
+
+def entitlement(session: Session, caller: Caller, model: str) -> Entitlement:
+    """The served version, and the sealed deposits that this caller has withdrawn."""
+    require(caller, Action.PREDICT)
+    row = find_model(session, model)
+    version = served_version(session, row)
+    held = rights.withdrawn_deposits(session, row.id, caller.principal_id)
+    contained = [
+        deposit
+        for deposit in deposits.many(session, held)
+        # a rolled-back model still holds what was deposited after that version
+        if deposit.target_version is not None and deposit.target_version <= version.number
+    ]
+    return Entitlement(row, version, tuple(deposit.id for deposit in contained), module_digests(contained))
+
+
+def predict(
+    sessions: Sessions,
+    composer: Composer,
+    engine: Engine,
+    caller: Caller,
+    model: str,
+    images: list[Tensor],
+    top_k: int,
+) -> list[PredictionView]:
+    """Classify uint8 images [C, H, W].
+
+    Raises:
+        NotFound: unknown model.
+        InvalidInputError: an image of another height or width than the model's.
+    """
+    with sessions.read() as session:
+        entitled = entitlement(session, caller, model)
+    spec = input_spec(entitled.model.input_spec)
+    batch = torch.stack([fit(image, *spec.shape) for image in images])
+    net = composer.net(network_plan(entitled.model), stored_network(entitled.version), entitled.modules)
+    probabilities = engine.probabilities(net, batch, spec)
+    return [_view(entitled, row, top_k) for row in probabilities]
+
+
+def dataset_images(sessions: Sessions, caller: Caller, dataset: str, indices: list[int]) -> list[Tensor]:
+    """Rows of a stored data set as uint8 images [C, H, W]."""
+    with sessions.read() as session:
+        row = find_dataset(session, caller, dataset)
+    from_rows = dataset_store.load_images(
+        sessions, row.pixels_digest, row.image_shape, _require_rows(indices, row.rows)
+    )
+    return list(from_rows)
+
+
+def _require_rows(indices: list[int], rows: int) -> list[int]:
+    """Refuse a row number outside 0..rows-1."""
+    for index in indices:
+        if not 0 <= index < rows:
+            raise Invalid(f"Row {index} does not exist.", f"Choose a row from 0 to {rows - 1}.", "index")
+    return indices
+
+
+def _view(entitled: Entitlement, probabilities: Tensor, top_k: int) -> PredictionView:
+    values, order = probabilities.topk(min(top_k, len(probabilities)))
+    classes = entitled.model.classes
+    top = [
+        ClassProbability(classes[index], index, value)
+        for index, value in zip(order.tolist(), values.tolist(), strict=True)
+    ]
+    return PredictionView(
+        entitled.model.name, entitled.version.number, entitled.net, list(entitled.deposits), top
+    )

@@ -1,0 +1,47 @@
+"""The relay: rings jobs again whose doorbell was lost, and ends those whose every attempt died."""
+
+from collections.abc import Callable
+
+import structlog
+
+from app.config import Settings
+from app.db.models import Job
+from app.db.repositories import deposits, jobs
+from app.db.session import Session, Sessions
+from app.domain.lifecycle import DepositState, JobState, advance_deposit
+
+log = structlog.get_logger(__name__)
+
+
+def relay_jobs(sessions: Sessions, settings: Settings, ring: Callable[[str], None]) -> int:
+    """Ring every job that waits unclaimed; return how many."""
+    with sessions.read() as session:
+        waiting = list(jobs.unclaimed(session, settings.relay_seconds))
+    if not waiting:
+        return 0
+    with sessions.write() as session:
+        for job in jobs.exhausted(session, settings.max_attempts):
+            _give_up(session, job)
+            waiting.remove(job.id) if job.id in waiting else None
+        jobs.mark_rung(session, waiting)
+    for job_id in waiting:
+        ring(job_id)
+    return len(waiting)
+
+
+def _give_up(session: Session, job: Job) -> None:
+    error = {
+        "type": "/problems/worker-died",
+        "title": "The worker died",
+        "detail": f"The worker died in each of {job.attempts} attempts; memory is the usual reason.",
+        "remedy": "Look at the worker's log, then ask for the job again with a smaller batch_size.",
+    }
+    if jobs.finish(session, job.id, job.fence, JobState.FAILED, error):
+        end_deposits(session, job.id, DepositState.FAILED)
+        log.error("job_given_up", job=job.id, attempts=job.attempts)
+
+
+def end_deposits(session: Session, job_id: str, state: DepositState) -> None:
+    """Take the deposits of a job that ended without sealing to ``state``."""
+    for deposit in deposits.of_job(session, job_id):
+        deposit.state = advance_deposit(DepositState(deposit.state), state)

@@ -1,0 +1,209 @@
+"""Accept a deposit: check everything that can be known now, so that what is accepted has reason to succeed."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from app.db.models import Dataset, Deposit, Job, Model
+from app.db.repositories import deposits
+from app.db.session import Session, Sessions
+from app.domain.errors import Conflict, Invalid
+from app.domain.lifecycle import JobKind
+from app.domain.rights import Action, Caller, Role
+from app.lirf.config import DepositConfig
+from app.lirf.data.selection import Selected, Selection, select, set_digest
+from app.services.find import find_dataset, find_deposit, find_model, require, served_version
+from app.services.plans import input_spec
+from app.services.register_model import require_image_shape
+from app.services.views import AcceptedView, DepositView, deposit_view
+from app.vault.datasets import DatasetIndex, load_index
+
+
+@dataclass(frozen=True)
+class DepositOrder:
+    """What a caller asks to be forgotten; several selections are deposited at once, each as its own module."""
+
+    model: str
+    dataset: str
+    selections: tuple[Selection, ...]
+    objective: str
+    settings: dict[str, Any]
+    evaluate_on: str | None
+    keep_original: bool
+
+
+@dataclass(frozen=True)
+class PlannedSet:
+    """One selection, found in its data set. ``classes`` are the model's class indices, None for a mixed set."""
+
+    selector: dict[str, Any]
+    digest: str
+    indices: list[int]
+    classes: tuple[int, ...] | None
+    touched: frozenset[int]
+
+
+@dataclass(frozen=True)
+class PlannedDeposit:
+    """An order whose input is sound; `accept_deposit` adds what only the write transaction can tell."""
+
+    order: DepositOrder
+    model_id: str
+    dataset_id: str
+    evaluate_on_id: str | None
+    config: DepositConfig
+    sets: tuple[PlannedSet, ...]
+
+
+def plan_deposit(sessions: Sessions, caller: Caller, order: DepositOrder) -> PlannedDeposit:
+    """Find the rows that an order means and check its settings.
+
+    Raises:
+        Forbidden: the model is not the caller's.
+        NotFound: unknown model or data set.
+        InvalidInputError: a selection or setting that cannot be used.
+        Invalid: images or classes that the model does not know, or nothing that would be preserved.
+    """
+    config = DepositConfig.of(order.objective, **order.settings)
+    with sessions.read() as session:
+        model = find_model(session, order.model)
+        require(caller, Action.DEPOSIT, model.owner_id)
+        dataset = find_dataset(session, caller, order.dataset)
+        test = (
+            None
+            if order.evaluate_on is None
+            else find_dataset(session, caller, order.evaluate_on, "evaluate_on")
+        )
+    spec = input_spec(model.input_spec)
+    require_image_shape(dataset.image_shape, spec, "dataset")
+    if test is not None:
+        require_image_shape(test.image_shape, spec, "evaluate_on")
+        _to_model_classes(test, model, "evaluate_on")
+    to_model = _to_model_classes(dataset, model, "dataset")
+    index = load_index(sessions, dataset.index_digest)
+    present = {to_model[label] for label in index.labels.unique().tolist()}
+    whole_is_part = len(present) < len(model.classes)
+    sets = tuple(
+        _plan_set(index, selection, select(index, selection, whole=whole_is_part), to_model)
+        for selection in order.selections
+    )
+    _require_disjoint(sets)
+    return PlannedDeposit(order, model.id, dataset.id, test.id if test else None, config, sets)
+
+
+def accept_deposit(session: Session, caller: Caller, planned: PlannedDeposit) -> AcceptedView:
+    """Queue the deposit, one row per set and one job for all of them.
+
+    Raises:
+        Conflict: the model has no network yet, or a set or class of it was deposited before.
+        Invalid: nothing would be preserved.
+    """
+    model = find_model(session, planned.model_id)
+    served_version(session, model)
+    _require_new(session, model, planned)
+    job = Job(
+        kind=JobKind.DEPOSIT,
+        model_id=model.id,
+        owner_id=caller.principal_id,
+        payload={"keep_original": planned.order.keep_original},
+    )
+    session.add(job)
+    session.flush()
+    rows = [_deposit_row(caller, planned, one, job.id) for one in planned.sets]
+    session.add_all(rows)
+    session.flush()
+    return AcceptedView(job.id, [row.id for row in rows])
+
+
+def list_deposits(
+    sessions: Sessions, caller: Caller, model: str | None, limit: int, after: str | None
+) -> list[DepositView]:
+    """The caller's deposits; all of them for an admin."""
+    owner = None if caller.role is Role.ADMIN else caller.principal_id
+    with sessions.read() as session:
+        model_id = None if model is None else find_model(session, model).id
+        return [deposit_view(row) for row in deposits.page(session, owner, model_id, limit, after)]
+
+
+def show_deposit(sessions: Sessions, caller: Caller, deposit_id: str) -> DepositView:
+    with sessions.read() as session:
+        return deposit_view(find_deposit(session, caller, deposit_id, Action.READ_DEPOSIT))
+
+
+def _plan_set(
+    index: DatasetIndex, selection: Selection, selected: Selected, to_model: Sequence[int]
+) -> PlannedSet:
+    indices = selected.indices.tolist()
+    touched = frozenset(to_model[label] for label in index.labels[selected.indices].unique().tolist())
+    classes = (
+        None if selected.classes is None else tuple(sorted(to_model[label] for label in selected.classes))
+    )
+    selector = {name: value for name, value in asdict(selection).items() if value is not None}
+    return PlannedSet(selector, set_digest(index.row_hashes, indices), indices, classes, touched)
+
+
+def _to_model_classes(dataset: Dataset, model: Model, field: str) -> list[int]:
+    """Per class of the data set, its index in the model."""
+    position = {name: index for index, name in enumerate(model.classes)}
+    unknown = [name for name in dataset.classes if name not in position]
+    if unknown:
+        raise Invalid(
+            f"The model has no class {unknown[0]!r}; it knows {', '.join(model.classes)}.",
+            "Name the data set's classes as the model does.",
+            field,
+        )
+    return [position[name] for name in dataset.classes]
+
+
+def _require_disjoint(sets: Sequence[PlannedSet]) -> None:
+    seen: set[int] = set()
+    for number, one in enumerate(sets):
+        if seen & set(one.indices):
+            raise Invalid(
+                f"Set {number} shares images with an earlier set of this request.",
+                "Let every image belong to one set.",
+                f"deposits.{number}.select",
+            )
+        seen |= set(one.indices)
+
+
+def _require_new(session: Session, model: Model, planned: PlannedDeposit) -> None:
+    held = deposits.holding(session, model.id)
+    taken = {index: deposit.id for deposit in held for index in deposit.classes or ()}
+    digests = {deposit.set_digest: deposit.id for deposit in held}
+    for one in planned.sets:
+        if one.digest in digests:
+            raise Conflict(
+                f"This very set was deposited before, as {digests[one.digest]}.",
+                "Withdraw or erase that deposit; the model has forgotten the set already.",
+                "select",
+            )
+        clash = sorted(one.touched & taken.keys())
+        if clash:
+            raise Conflict(
+                f"Class {model.classes[clash[0]]!r} was deposited before, as {taken[clash[0]]}.",
+                "Select images of classes that the model still knows.",
+                "select",
+            )
+    gone = taken.keys() | {index for one in planned.sets for index in one.classes or ()}
+    if len(gone) >= len(model.classes):
+        raise Invalid(
+            "No class would be left for the target net to know.",
+            "Select fewer classes, or delete the model instead.",
+            "select",
+        )
+
+
+def _deposit_row(caller: Caller, planned: PlannedDeposit, one: PlannedSet, job_id: str) -> Deposit:
+    return Deposit(
+        model_id=planned.model_id,
+        owner_id=caller.principal_id,
+        job_id=job_id,
+        dataset_id=planned.dataset_id,
+        selector=one.selector,
+        set_digest=one.digest,
+        set_size=len(one.indices),
+        classes=None if one.classes is None else list(one.classes),
+        config=asdict(planned.config),
+        evaluate_on_id=planned.evaluate_on_id,
+    )

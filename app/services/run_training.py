@@ -1,0 +1,48 @@
+"""Train T0 on a data set and make it version 1 of its model."""
+
+from app.db.models import Job
+from app.db.repositories import datasets, models
+from app.db.session import Sessions
+from app.lirf.config import TrainConfig
+from app.lirf.data.images import fit
+from app.lirf.train import seed_everything, train
+from app.services.claim import Claim
+from app.services.find import find_model
+from app.services.plans import network_plan
+from app.services.register_model import add_version
+from app.vault import datasets as dataset_store
+from app.vault.networks import store_network
+
+
+def run_training(sessions: Sessions, job: Job, claim: Claim, device: str) -> None:
+    """Do a job of kind ``train``; the version, the pointer and the job's end are one transaction."""
+    claim.phase("loading")
+    config = TrainConfig(**job.payload["config"])
+    with sessions.read() as session:
+        model = find_model(session, job.model_id)
+        dataset = datasets.by_reference(session, job.payload["dataset"])
+    if dataset is None:
+        raise LookupError(f"data set {job.payload['dataset']} is gone")
+    plan = network_plan(model)
+    index = dataset_store.load_index(sessions, dataset.index_digest)
+    images = dataset_store.load_images(
+        sessions, dataset.pixels_digest, dataset.image_shape, range(len(index))
+    )
+    seed_everything(config.seed)
+    net = train(
+        plan.empty(),
+        plan.spec,
+        fit(images, *plan.spec.shape),
+        index.labels,
+        config,
+        device=device,
+        on_step=claim.step,
+    )
+    claim.phase("storing")
+    stored = store_network(sessions, net, plan.split)
+    with sessions.write() as session:
+        claim.succeed(session)
+        number = add_version(
+            session, find_model(session, model.id), stored, base=None, sealed=[], metrics=None
+        )
+        models.move_current(session, model.id, expected=None, to=number)

@@ -1,0 +1,271 @@
+"""What callers are shown: immutable answers, built from rows inside the transaction that read them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from app.db import models as rows
+
+
+@dataclass(frozen=True)
+class KeyView:
+    id: str
+    principal: str
+    role: str
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+
+@dataclass(frozen=True)
+class NewKeyView:
+    """``key`` is shown this once and cannot be shown again."""
+
+    id: str
+    key: str
+    principal: str
+    role: str
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True)
+class DatasetView:
+    id: str
+    name: str
+    source: str
+    rows: int
+    image_shape: list[int]
+    classes: list[str]
+    columns: list[str]
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class VersionView:
+    number: int
+    base: int | None
+    net: str
+    available: bool
+    sealed_classes: list[str]
+    metrics: dict[str, Any] | None
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class ModelView:
+    id: str
+    name: str
+    architecture: str
+    classes: list[str]
+    input: dict[str, Any]
+    split: int
+    current: int | None
+    versions: list[VersionView]
+    created_at: datetime
+    job: str | None = None
+
+
+@dataclass(frozen=True)
+class JobView:
+    id: str
+    kind: str
+    state: str
+    model: str
+    deposits: list[str]
+    progress: dict[str, Any] | None
+    error: dict[str, Any] | None
+    attempts: int
+    cancel_requested: bool
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True)
+class ModuleView:
+    version: int
+    bytes: int
+    description: dict[str, Any]
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class DepositView:
+    id: str
+    model: str
+    job: str
+    state: str
+    dataset: str
+    select: dict[str, Any]
+    set_size: int
+    classes: list[str] | None
+    config: dict[str, Any]
+    base_version: int | None
+    target_version: int | None
+    metrics: dict[str, Any] | None
+    curves: list[Any] | None
+    modules: list[ModuleView]
+    error: dict[str, Any] | None
+    created_at: datetime
+    sealed_at: datetime | None
+
+
+@dataclass(frozen=True)
+class AcceptedView:
+    """Long work was accepted: follow ``job``."""
+
+    job: str
+    deposits: list[str]
+
+
+@dataclass(frozen=True)
+class GrantView:
+    id: str
+    principal: str
+    deposit: str | None
+    model: str | None
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+
+@dataclass(frozen=True)
+class WithdrawalView:
+    id: str
+    model: str
+    deposits: list[str]
+    scope: str
+    state: str
+    reason: str
+    created_at: datetime
+    expires_at: datetime | None
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True)
+class ClassProbability:
+    label: str
+    index: int
+    probability: float
+
+
+@dataclass(frozen=True)
+class PredictionView:
+    """``net`` is the network that spoke: ``original``, ``target`` or ``recover``; ``deposits`` are in it."""
+
+    model: str
+    version: int
+    net: str
+    deposits: list[str]
+    top: list[ClassProbability]
+
+
+def key_view(row: rows.ApiKey) -> KeyView:
+    who = row.principal
+    return KeyView(row.id, who.name, who.role, row.created_at, row.expires_at, row.revoked_at)
+
+
+def dataset_view(row: rows.Dataset) -> DatasetView:
+    return DatasetView(
+        id=row.id,
+        name=row.name,
+        source=row.source,
+        rows=row.rows,
+        image_shape=row.image_shape,
+        classes=row.classes,
+        columns=row.columns,
+        created_at=row.created_at,
+    )
+
+
+def version_view(row: rows.ModelVersion, classes: list[str]) -> VersionView:
+    return VersionView(
+        number=row.number,
+        base=row.base,
+        net="original" if row.base is None else "target",
+        available=row.shallow_digest is not None,
+        sealed_classes=[classes[index] for index in row.sealed_classes],
+        metrics=row.metrics,
+        created_at=row.created_at,
+    )
+
+
+def model_view(row: rows.Model, job: str | None = None) -> ModelView:
+    return ModelView(
+        id=row.id,
+        name=row.name,
+        architecture=row.architecture,
+        classes=row.classes,
+        input=row.input_spec,
+        split=row.split,
+        current=row.current,
+        versions=[version_view(version, row.classes) for version in row.versions],
+        created_at=row.created_at,
+        job=job,
+    )
+
+
+def job_view(row: rows.Job, model: str, deposits: list[str]) -> JobView:
+    return JobView(
+        id=row.id,
+        kind=row.kind,
+        state=row.state,
+        model=model,
+        deposits=deposits,
+        progress=row.progress,
+        error=row.error,
+        attempts=row.attempts,
+        cancel_requested=row.cancel_requested,
+        created_at=row.created_at,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+    )
+
+
+def deposit_view(row: rows.Deposit) -> DepositView:
+    return DepositView(
+        id=row.id,
+        model=row.model.name,
+        job=row.job_id,
+        state=row.state,
+        dataset=row.dataset_id,
+        select=row.selector,
+        set_size=row.set_size,
+        classes=None if row.classes is None else [row.model.classes[index] for index in row.classes],
+        config=row.config,
+        base_version=row.base_version,
+        target_version=row.target_version,
+        metrics=row.metrics,
+        curves=row.curves,
+        modules=[ModuleView(m.version, m.size, m.description, m.created_at) for m in row.modules],
+        error=row.job.error,
+        created_at=row.created_at,
+        sealed_at=row.sealed_at,
+    )
+
+
+def grant_view(row: rows.Grant) -> GrantView:
+    return GrantView(
+        id=row.id,
+        principal=row.principal.name,
+        deposit=row.deposit_id,
+        model=row.model_id,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        revoked_at=row.revoked_at,
+    )
+
+
+def withdrawal_view(row: rows.Withdrawal, scope: str) -> WithdrawalView:
+    lapsed = row.expires_at is not None and row.expires_at <= rows.utc_now()
+    return WithdrawalView(
+        id=row.id,
+        model=row.deposits[0].model.name,
+        deposits=[deposit.id for deposit in row.deposits],
+        scope=scope,
+        state="ended" if row.ended_at is not None or lapsed else "active",
+        reason=row.reason,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        ended_at=row.ended_at,
+    )

@@ -1,0 +1,1 @@
+"""Where knowledge lies: artifacts and data sets in the database."""

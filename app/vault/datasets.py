@@ -1,0 +1,131 @@
+"""Data sets at rest: raw pixels, row after row, beside a small index, so that one row costs one or two chunks."""
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from torch import Tensor
+
+from app.db.repositories.artifacts import CHUNK_BYTES
+from app.db.session import Sessions
+from app.lirf.data.dataset import ImageDataset
+from app.lirf.data.selection import row_hashes
+from app.vault import artifacts
+
+METADATA_PREFIX = "metadata."
+
+
+@dataclass(frozen=True)
+class DatasetIndex:
+    """Everything about a data set but its pixels; what a selection needs.
+
+    Attributes:
+        labels: int64 [N], indices into ``classes``.
+        ids: N distinct row names.
+        classes: class names.
+        metadata: further columns by name.
+        row_hashes: per row the SHA-256 of its content, see `app.lirf.data.selection.row_hashes`.
+    """
+
+    labels: Tensor
+    ids: tuple[str, ...]
+    classes: tuple[str, ...]
+    metadata: Mapping[str, tuple[Any, ...]]
+    row_hashes: tuple[bytes, ...]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
+class StoredDataset:
+    """Where the two artifacts of a data set lie."""
+
+    pixels_digest: str
+    index_digest: str
+
+
+def _index_of(dataset: ImageDataset) -> DatasetIndex:
+    """The index of a data set in memory."""
+    hashes = row_hashes(dataset)
+    return DatasetIndex(dataset.labels, dataset.ids, dataset.classes, dict(dataset.metadata), hashes)
+
+
+def store(sessions: Sessions, dataset: ImageDataset) -> StoredDataset:
+    pixels = memoryview(dataset.images.contiguous().numpy()).cast("B")
+    return StoredDataset(
+        pixels_digest=artifacts.store(sessions, pixels),
+        index_digest=artifacts.store(sessions, _encode(_index_of(dataset))),
+    )
+
+
+def load_index(sessions: Sessions, index_digest: str) -> DatasetIndex:
+    return _decode(artifacts.load(sessions, index_digest))
+
+
+def load_images(
+    sessions: Sessions, pixels_digest: str, shape: Sequence[int], indices: Sequence[int]
+) -> Tensor:
+    """Load the rows at ``indices``, in that order: uint8 [len(indices), C, H, W]."""
+    row_bytes = int(np.prod(shape))
+    rows = np.asarray(indices, dtype=np.int64)
+    out = np.empty((len(rows), row_bytes), dtype=np.uint8)
+    for first, last in _chunk_runs(rows, row_bytes):
+        run_start = first * CHUNK_BYTES
+        data = b"".join(artifacts.load_chunks(sessions, pixels_digest, first, last))
+        pixels = np.frombuffer(data, dtype=np.uint8)
+        starts = rows * row_bytes - run_start
+        inside = np.flatnonzero((starts >= 0) & (starts + row_bytes <= len(pixels)))
+        for position in inside:
+            out[position] = pixels[starts[position] : starts[position] + row_bytes]
+    return torch.from_numpy(out).reshape(len(rows), *shape)
+
+
+def _chunk_runs(rows: np.ndarray[Any, np.dtype[np.int64]], row_bytes: int) -> list[tuple[int, int]]:
+    """Runs of neighbouring chunks, each row wholly inside one run; long runs are cut to bound the memory."""
+    runs: list[tuple[int, int]] = []
+    longest = max(32, 2 * row_bytes // CHUNK_BYTES + 2)
+    for row in np.unique(rows):
+        first = int(row) * row_bytes // CHUNK_BYTES
+        last = ((int(row) + 1) * row_bytes - 1) // CHUNK_BYTES
+        if runs and first <= runs[-1][1] + 1 and last - runs[-1][0] < longest:
+            runs[-1] = (runs[-1][0], max(last, runs[-1][1]))
+        else:
+            runs.append((first, last))
+    return runs
+
+
+def _encode(index: DatasetIndex) -> bytes:
+    columns: dict[str, Any] = {
+        "id": pa.array(index.ids, pa.string()),
+        "label": pa.array(index.labels.numpy(), pa.int64()),
+        "hash": pa.array(index.row_hashes, pa.binary(32)),
+    }
+    for name, values in index.metadata.items():
+        columns[METADATA_PREFIX + name] = pa.array([json.dumps(value) for value in values], pa.string())
+    table = pa.table(columns).replace_schema_metadata({"classes": json.dumps(index.classes)})
+    sink = io.BytesIO()
+    pq.write_table(table, sink, compression="zstd")
+    return sink.getvalue()
+
+
+def _decode(data: bytes) -> DatasetIndex:
+    table = pq.read_table(io.BytesIO(data))
+    metadata = {
+        name.removeprefix(METADATA_PREFIX): tuple(json.loads(value) for value in table[name].to_pylist())
+        for name in table.column_names
+        if name.startswith(METADATA_PREFIX)
+    }
+    return DatasetIndex(
+        labels=torch.from_numpy(table["label"].to_numpy().copy()),
+        ids=tuple(table["id"].to_pylist()),
+        classes=tuple(json.loads(table.schema.metadata[b"classes"])),
+        metadata=metadata,
+        row_hashes=tuple(table["hash"].to_pylist()),
+    )

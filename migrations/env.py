@@ -1,0 +1,40 @@
+"""Alembic's environment: runs on a connection that `app.db.migrate` hands over, or on LIRF_DATABASE_URL."""
+
+from typing import Literal
+
+from alembic import context
+from alembic.autogenerate.api import AutogenContext
+from sqlalchemy import Connection
+
+from app.config import Settings
+from app.db.clock import Instant
+from app.db.models import Base
+from app.db.session import make_engine
+
+
+def plain_types(kind: str, item: object, _context: AutogenContext) -> str | Literal[False]:
+    """History must not change with the application: write our own types as the SQL types that they are."""
+    return "sa.Double()" if kind == "type" and isinstance(item, Instant) else False
+
+
+def migrate(connection: Connection) -> None:
+    context.configure(
+        connection=connection,
+        target_metadata=Base.metadata,
+        render_as_batch=True,
+        compare_type=True,
+        render_item=plain_types,
+        transaction_per_migration=True,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+given = context.config.attributes.get("connection")
+if given is not None:
+    migrate(given)
+else:
+    engine = make_engine(Settings().database_url)
+    with engine.execution_options(lirf_write=True).connect() as own:
+        migrate(own)
+    engine.dispose()

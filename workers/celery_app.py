@@ -1,0 +1,12 @@
+"""The worker's Celery application: ``celery -A workers.celery_app worker``."""
+
+import os
+
+# a cold shutdown on SIGTERM: the claim lapses and another worker takes the job, so there is nothing to wait for
+os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")
+
+from app.config import Settings
+from app.queue import make_celery
+
+celery_app = make_celery(Settings())
+celery_app.conf.imports = ("workers.tasks", "workers.lifecycle")

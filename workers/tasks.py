@@ -1,0 +1,19 @@
+"""Tasks: a name and an id; the work is in `app.services`."""
+
+from app.config import Settings
+from app.db.session import open_sessions
+from app.queue import RUN_JOB, Doorbell
+from app.services.run_job import run_job
+from workers.celery_app import celery_app
+
+
+@celery_app.task(name=RUN_JOB)
+def run(job_id: str) -> None:
+    settings = Settings()
+    sessions = open_sessions(settings.database_url)
+    try:
+        following = run_job(sessions, settings, job_id)
+    finally:
+        sessions.close()
+    if following is not None:
+        Doorbell(settings).ring(following)
