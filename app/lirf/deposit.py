@@ -99,6 +99,8 @@ def deposit(
         preserved=preserved_classes(num_classes, filters, gone),
         present=preserved_classes(num_classes, [], gone),
     )
+    for part in (frozen_shallow, deep, parts.shallow, *(branch for _, branch in parts.branches)):
+        part.to(memory_format=torch.channels_last)
     trained = nn.ModuleList([parts.shallow, *(branch for _, branch in parts.branches)])
     trained.train(mode=not config.freeze_statistics)
     objective = paper_objective if config.objective == "lirf" else plus_objective
@@ -116,7 +118,7 @@ def deposit(
     for epoch in range(1, epochs + 1):
         sums: dict[str, float] = {}
         for chosen in torch.split(torch.randperm(len(images), generator=chance), config.batch_size):
-            inputs = spec.normalise(images[chosen].to(device))
+            inputs = spec.normalise(images[chosen].to(device)).to(memory_format=torch.channels_last)
             batch = _batch(inputs, labels[chosen], owners[chosen], frozen_shallow, parts, config, chance)
             terms = objective(batch, parts, config)
             total = torch.stack(list(terms.values())).sum()
@@ -133,13 +135,14 @@ def deposit(
                 on_step(Progress(epoch, epochs, step, epochs * per_epoch, values))
         curves.append({name: value / per_epoch for name, value in sums.items()})
 
-    target = recompose(parts.shallow, deep).cpu().frozen()
+    trained.cpu().to(memory_format=torch.contiguous_format)
+    target = recompose(parts.shallow, deep.cpu().to(memory_format=torch.contiguous_format)).frozen()
     owned = [index for owner in filters for index in owner.classes]
     return DepositResult(
         target=without_rows(target, owned) if config.seal_rows else target,
         target_shallow=published_state(parts.shallow),
         modules=tuple(
-            _module(target, owner, branch.cpu().frozen(), split, config) for owner, branch in parts.branches
+            _module(target, owner, branch.frozen(), split, config) for owner, branch in parts.branches
         ),
         curves=curves,
     )

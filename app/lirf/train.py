@@ -46,7 +46,7 @@ def train(
     spec.require(images)
     require_labels(labels, len(images), classifier(net).out_features)
     chance = torch.Generator().manual_seed(config.seed)
-    net.to(device).train().requires_grad_()
+    net.to(device).to(memory_format=torch.channels_last).train().requires_grad_()
     per_epoch = -(-len(images) // config.batch_size)
     steps = per_epoch * config.epochs
     optimiser = torch.optim.SGD(
@@ -74,4 +74,4 @@ def train(
             total = finite(loss, "config.learning_rate", step)
             if on_step:
                 on_step(Progress(epoch, config.epochs, step, steps, {"total": total}))
-    return net.cpu().frozen()
+    return net.cpu().to(memory_format=torch.contiguous_format).frozen()
