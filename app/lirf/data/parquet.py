@@ -70,6 +70,7 @@ def read_parquet(
                 for name, values in table.items():
                     values.extend(_plain(batch, name, start, max_cell_bytes))
                 start += len(cells)
+        _check_complete(rows, [start, *map(len, table.values())])
         return _assemble(stack.images(), table, layout)
 
 
@@ -172,6 +173,15 @@ def _check_size(metadata: pq.FileMetaData, max_rows: int) -> int:
             )
         largest = max(largest, size)
     return max(1, min(_BATCH_ROWS, _BATCH_BYTES // largest))
+
+
+def _check_complete(rows: int, found: list[int]) -> None:
+    if any(count != rows for count in found):
+        raise InvalidInputError(
+            "dataset",
+            f"The Parquet file states {rows:,} rows but holds {min(found):,}.",
+            "Write it again and upload the whole file.",
+        )
 
 
 def _cells(batch: pa.RecordBatch, name: str, start: int, limit: int) -> list[bytes]:
