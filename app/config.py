@@ -55,11 +55,14 @@ class Settings(BaseSettings):
             "data_dir": data_dir,
             "database_url": self.database_url or f"sqlite:///{data_dir / 'lirf.db'}",
             "broker_url": self.broker_url or "filesystem://",
-            "datasets_dir": self.datasets_dir or data_dir / "datasets",
         }
         for name, value in defaults.items():
             object.__setattr__(self, name, value)
         return self
+
+    @property
+    def datasets_folder(self) -> Path:
+        return self.datasets_dir or self.data_dir / "datasets"
 
     @property
     def embedded_database(self) -> bool:

@@ -1,12 +1,9 @@
 """Look at jobs, follow their progress, cancel them."""
 
-import time
-from collections.abc import Iterator
-
 from app.db.models import Job
 from app.db.repositories import deposits, jobs
 from app.db.session import Session, Sessions
-from app.domain.errors import Conflict
+from app.domain.errors import Conflict, NotFound
 from app.domain.lifecycle import JOB_ENDED, DepositState, JobState
 from app.domain.rights import Action, Caller, Role
 from app.services.find import find_deposit, find_job, find_model
@@ -49,17 +46,13 @@ def job_of_deposit(sessions: Sessions, caller: Caller, deposit_id: str) -> str:
         return find_deposit(session, caller, deposit_id, Action.READ_DEPOSIT).job_id
 
 
-def follow_job(sessions: Sessions, caller: Caller, job_id: str, every: float = 0.5) -> Iterator[JobView]:
-    """Yield the job whenever its state or progress changed, last when it has ended."""
-    before: JobView | None = None
-    while True:
-        now = show_job(sessions, caller, job_id)
-        if now != before:
-            yield now
-        if JobState(now.state) in JOB_ENDED:
-            return
-        before = now
-        time.sleep(every)
+def look_again(sessions: Sessions, job_id: str) -> JobView:
+    """The job as it is now, for a follower whose right to it was checked when it began to follow."""
+    with sessions.read() as session:
+        job = jobs.get(session, job_id)
+        if job is None:
+            raise NotFound(f"There is no job {job_id!r}.", "List jobs with GET /jobs.", "job")
+        return _view(session, job)
 
 
 def _view(session: Session, job: Job) -> JobView:

@@ -4,7 +4,7 @@ import difflib
 import hashlib
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -14,6 +14,20 @@ from app.lirf.errors import InvalidInputError
 
 _SHOWN = 10
 _ONE_WAY = "Select by exactly one of classes, ids or where."
+
+
+class Rows(Protocol):
+    """What a selection looks at: an `ImageDataset`, or an index of one without its pixels."""
+
+    @property
+    def labels(self) -> Tensor: ...
+    @property
+    def ids(self) -> tuple[str, ...]: ...
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+    @property
+    def metadata(self) -> Mapping[str, tuple[Any, ...]]: ...
+    def __len__(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -54,8 +68,8 @@ class Selected:
     classes: tuple[int, ...] | None
 
 
-def select(dataset: ImageDataset, selection: Selection) -> Selected:
-    """The rows of ``dataset`` that ``selection`` means.
+def select(dataset: Rows, selection: Selection, *, whole: bool = False) -> Selected:
+    """The rows of ``dataset`` that ``selection`` means; all of them only where ``whole`` allows it.
 
     Raises:
         InvalidInputError: on ``select.classes``, ``select.ids`` or ``select.where`` for something unknown,
@@ -68,7 +82,7 @@ def select(dataset: ImageDataset, selection: Selection) -> Selected:
     else:
         assert selection.where is not None
         mask = _by_where(dataset, selection.where)
-    if bool(mask.all()):
+    if bool(mask.all()) and not whole:
         raise InvalidInputError(
             "select",
             "The whole data set is selected, and forgetting everything leaves no model.",
@@ -77,22 +91,25 @@ def select(dataset: ImageDataset, selection: Selection) -> Selected:
     return Selected(mask.nonzero().flatten(), _whole_classes(dataset, mask))
 
 
-def digest(dataset: ImageDataset, indices: Tensor) -> str:
-    """SHA-256 in hex over the content of the selected rows: pixels, shape and class name of each.
-
-    Rows are sorted by content, so ids, order, class numbering and the way of selecting make no difference.
-    """
+def row_hashes(dataset: ImageDataset) -> tuple[bytes, ...]:
+    """Per row the SHA-256 of its class name, shape and pixels: equal rows of two data sets hash alike."""
     shape = ",".join(str(size) for size in dataset.shape).encode()
     names = [hashlib.sha256(name.encode()).digest() + shape for name in dataset.classes]
-    labels = dataset.labels[indices].tolist()
-    rows = sorted(
-        hashlib.sha256(names[label] + dataset.images[index].numpy().tobytes()).digest()
-        for index, label in zip(indices.tolist(), labels, strict=True)
+    return tuple(
+        hashlib.sha256(names[label] + image.tobytes()).digest()
+        for label, image in zip(dataset.labels.tolist(), dataset.images.numpy(), strict=True)
     )
-    return hashlib.sha256(b"".join(rows)).hexdigest()
 
 
-def _by_classes(dataset: ImageDataset, names: Sequence[str]) -> Tensor:
+def set_digest(hashes: Sequence[bytes], indices: Iterable[int]) -> str:
+    """SHA-256 in hex that names the set of rows at ``indices``, given all rows' hashes.
+
+    Rows are sorted by content, so it does not depend on ids, order, class numbering, or how they were selected.
+    """
+    return hashlib.sha256(b"".join(sorted(hashes[index] for index in indices))).hexdigest()
+
+
+def _by_classes(dataset: Rows, names: Sequence[str]) -> Tensor:
     field = "select.classes"
     _check_given(field, names)
     position = {name: index for index, name in enumerate(dataset.classes)}
@@ -108,7 +125,7 @@ def _by_classes(dataset: ImageDataset, names: Sequence[str]) -> Tensor:
     return torch.isin(dataset.labels, torch.tensor([position[name] for name in names]))
 
 
-def _by_ids(dataset: ImageDataset, ids: Sequence[str]) -> Tensor:
+def _by_ids(dataset: Rows, ids: Sequence[str]) -> Tensor:
     field = "select.ids"
     _check_given(field, ids)
     position = {name: row for row, name in enumerate(dataset.ids)}
@@ -124,7 +141,7 @@ def _by_ids(dataset: ImageDataset, ids: Sequence[str]) -> Tensor:
     return mask
 
 
-def _by_where(dataset: ImageDataset, where: Mapping[str, tuple[Any, ...]]) -> Tensor:
+def _by_where(dataset: Rows, where: Mapping[str, tuple[Any, ...]]) -> Tensor:
     field = "select.where"
     if not where:
         raise InvalidInputError(field, "The selection is empty.", "Name a metadata column and its values.")
@@ -158,7 +175,7 @@ def _column_mask(field: str, column: Sequence[Any], values: Sequence[Any]) -> Te
     return torch.tensor([key in wanted for key in keys])
 
 
-def _whole_classes(dataset: ImageDataset, mask: Tensor) -> tuple[int, ...] | None:
+def _whole_classes(dataset: Rows, mask: Tensor) -> tuple[int, ...] | None:
     count = len(dataset.classes)
     chosen = torch.bincount(dataset.labels[mask], minlength=count)
     present = torch.bincount(dataset.labels, minlength=count)

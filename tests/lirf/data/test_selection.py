@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from app.lirf.data.dataset import ImageDataset
-from app.lirf.data.selection import Selection, digest, select
+from app.lirf.data.selection import Selection, row_hashes, select, set_digest
 from app.lirf.errors import InvalidInputError
 
 
@@ -115,6 +115,10 @@ def test_the_whole_data_set_is_refused(dataset: ImageDataset, how: dict[str, Any
     refusal = refusal_of(dataset, **how)
     assert refusal.field == "select"
     assert "delete the model" in refusal.remedy
+
+
+def digest(dataset: ImageDataset, rows: torch.Tensor) -> str:
+    return set_digest(row_hashes(dataset), rows.tolist())
 
 
 def test_the_digest_is_the_same_however_selected_ordered_and_named(dataset: ImageDataset) -> None:

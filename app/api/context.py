@@ -1,0 +1,18 @@
+"""What every request of one process shares."""
+
+from dataclasses import dataclass
+
+from app.config import Settings
+from app.db.session import Sessions
+from app.inference.composer import Composer
+from app.inference.engine import Engine
+from app.queue import Doorbell
+
+
+@dataclass(frozen=True)
+class Context:
+    settings: Settings
+    sessions: Sessions
+    composer: Composer
+    engine: Engine
+    doorbell: Doorbell

@@ -1,0 +1,72 @@
+"""What routes ask for: the shared context, the caller, a page, a repeatable POST."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Depends, Header, Query, Request, Security
+from fastapi.responses import JSONResponse
+from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+
+from app.api.context import Context
+from app.domain.rights import Caller
+from app.services.authenticate import authenticate
+from app.services.idempotency import Repeatable, fingerprint
+
+bearer = HTTPBearer(auto_error=False, description="`lirf_<id>_<secret>`")
+api_key = APIKeyHeader(
+    name="X-API-Key", auto_error=False, description="The same key, for clients without Bearer."
+)
+
+
+def _context(request: Request) -> Context:
+    context: Context = request.app.state.context
+    return context
+
+
+ContextDep = Annotated[Context, Depends(_context)]
+
+
+def _caller(
+    context: ContextDep,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)],
+    header: Annotated[str | None, Security(api_key)],
+) -> Caller:
+    return authenticate(context.sessions, credentials.credentials if credentials else header)
+
+
+CallerDep = Annotated[Caller, Depends(_caller)]
+
+
+@dataclass(frozen=True)
+class Page:
+    """Keyset pagination: ask for what comes ``after`` the last id of the page before."""
+
+    limit: Annotated[int, Query(ge=1, le=1000, description="Most items to return.")] = 100
+    after: Annotated[str | None, Query(max_length=100, description="The last id of the page before.")] = None
+
+
+PageDep = Annotated[Page, Depends()]
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        description="A repeat with the same key and body gets the first answer; another body is refused.",
+    ),
+]
+
+
+def repeatable(route: str, key: str | None, *body: Any) -> Repeatable:
+    """Name a POST for `create_once`; without a key nothing needs a digest."""
+    return Repeatable(route, key, fingerprint(*body) if key else "")
+
+
+def created(answer: dict[str, Any], location: str) -> JSONResponse:
+    return JSONResponse(answer, 201, {"Location": location})
+
+
+def accepted(answer: dict[str, Any], job_id: str) -> JSONResponse:
+    """202: the work goes on; look again at ``/jobs/{id}`` after two seconds."""
+    return JSONResponse(answer, 202, {"Location": f"/jobs/{job_id}", "Retry-After": "2"})

@@ -1,0 +1,70 @@
+"""``/deposits``: forget, look, follow."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+from fastapi.responses import JSONResponse
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+
+from app.api.dependencies import CallerDep, ContextDep, IdempotencyKey, PageDep, accepted, repeatable
+from app.api.events import job_events
+from app.api.schemas.deposits import DepositBody
+from app.services.erase_deposit import erase_deposit
+from app.services.follow_jobs import job_of_deposit
+from app.services.idempotency import create_once
+from app.services.request_deposit import accept_deposit, list_deposits, plan_deposit, show_deposit
+from app.services.views import AcceptedView, DepositView
+
+router = APIRouter(prefix="/deposits", tags=["deposits"])
+
+
+@router.post("", status_code=202, response_model=AcceptedView)
+def deposit(
+    body: DepositBody, context: ContextDep, caller: CallerDep, key: IdempotencyKey = None
+) -> JSONResponse:
+    """Take a data subset's knowledge out of a model and seal it; follow the job that does it."""
+    planned = plan_deposit(context.sessions, caller, body.order())
+    answer = create_once(
+        context.sessions,
+        caller,
+        repeatable("POST /deposits", key, body.model_dump()),
+        lambda session: accept_deposit(session, caller, planned),
+    )
+    context.doorbell.ring(answer["job"])
+    return accepted(answer, answer["job"])
+
+
+@router.get("")
+def get_deposits(
+    context: ContextDep,
+    caller: CallerDep,
+    page: PageDep,
+    model: Annotated[str | None, Query(max_length=255, description="Only those of this model.")] = None,
+) -> list[DepositView]:
+    """The caller's deposits; all of them for an admin."""
+    return list_deposits(context.sessions, caller, model, page.limit, page.after)
+
+
+@router.get("/{deposit_id}")
+def get_deposit(deposit_id: str, context: ContextDep, caller: CallerDep) -> DepositView:
+    return show_deposit(context.sessions, caller, deposit_id)
+
+
+@router.delete("/{deposit_id}")
+def delete_deposit(deposit_id: str, context: ContextDep, caller: CallerDep) -> DepositView:
+    """Erase the deposit module for ever; every later use answers 410."""
+    return erase_deposit(context.sessions, caller, deposit_id)
+
+
+def _followed_job(deposit_id: str, context: ContextDep, caller: CallerDep) -> str:
+    return job_of_deposit(context.sessions, caller, deposit_id)
+
+
+@router.get("/{deposit_id}/events", response_class=EventSourceResponse)
+async def get_events(
+    context: ContextDep, job_id: Annotated[str, Depends(_followed_job)]
+) -> AsyncIterator[ServerSentEvent]:
+    """Server-sent events of the deposit's job: epoch, losses, time left; ``end`` comes last."""
+    async for event in job_events(context, job_id):
+        yield event

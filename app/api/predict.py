@@ -1,0 +1,130 @@
+"""``/predict``: be answered by the net that the caller is entitled to."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+from starlette.datastructures import UploadFile
+from torch import Tensor
+
+from app.api.context import Context
+from app.api.dependencies import CallerDep, ContextDep
+from app.api.schemas.predict import PredictBody, TopK, decode_base64
+from app.api.submissions import JSON, MULTIPART
+from app.domain.errors import Invalid, UnsupportedMedia
+from app.domain.rights import Caller
+from app.lirf.data.images import decode
+from app.services.predict import dataset_images, predict
+from app.services.views import PredictionView
+
+router = APIRouter(prefix="/predict", tags=["predict"])
+
+IMAGE_TYPES = ("image/png", "image/jpeg", "image/webp", "application/octet-stream")
+Reference = Annotated[str, Query(min_length=1, max_length=255)]
+
+
+@router.get("")
+def get_prediction(
+    context: ContextDep,
+    caller: CallerDep,
+    response: Response,
+    model: Reference,
+    image: Annotated[str | None, Query(description="PNG, JPEG or WebP bytes in base64url.")] = None,
+    dataset: Annotated[str | None, Query(max_length=255, description="A stored data set.")] = None,
+    index: Annotated[int | None, Query(ge=0, description="Its row.")] = None,
+    top_k: Annotated[int, Query(ge=1, le=1000)] = 5,
+) -> PredictionView:
+    """Classify one small image from the query, or one row of a stored data set."""
+    if (image is None) == (dataset is None) or (dataset is None) != (index is None):
+        raise Invalid(
+            "The query names no image, or two.", "Give either image, or dataset and index.", "image"
+        )
+    if image is not None:
+        images = [decode(decode_base64(image, "image"))]
+    else:
+        images = dataset_images(context.sessions, caller, dataset or "", [index or 0])
+    response.headers["Cache-Control"] = "private, no-store"
+    return _answer(context, caller, model, images, top_k)[0]
+
+
+async def _posted(
+    request: Request,
+    _caller: CallerDep,
+    model: Annotated[str | None, Query(min_length=1, max_length=255)] = None,
+    top_k: Annotated[int, Query(ge=1, le=1000)] = 5,
+) -> tuple[PredictBody | None, str | None, bytes, TopK]:
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type == JSON:
+        return _batch(await request.body()), model, b"", top_k
+    if media_type == MULTIPART:
+        async with request.form(max_files=1, max_fields=4) as form:
+            file, named = form.get("image"), form.get("model")
+            if not isinstance(file, UploadFile):
+                raise Invalid("The form has no file 'image'.", "Add the image as the part 'image'.", "image")
+            return None, named if isinstance(named, str) else model, await file.read(), top_k
+    if media_type in IMAGE_TYPES:
+        return None, model, await request.body(), top_k
+    raise UnsupportedMedia(
+        f"{media_type or 'No media type'} is not accepted.",
+        f"Send {', '.join(IMAGE_TYPES)}, {MULTIPART} or {JSON}.",
+    )
+
+
+@router.post(
+    "",
+    response_model=PredictionView | list[PredictionView],
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                JSON: {"schema": PredictBody.model_json_schema()},
+                MULTIPART: {
+                    "schema": {
+                        "type": "object",
+                        "properties": {
+                            "image": {"type": "string", "format": "binary"},
+                            "model": {"type": "string"},
+                        },
+                        "required": ["image"],
+                    }
+                },
+                **{name: {"schema": {"type": "string", "format": "binary"}} for name in IMAGE_TYPES},
+            },
+        }
+    },
+)
+def post_prediction(
+    posted: Annotated[tuple[PredictBody | None, str | None, bytes, int], Depends(_posted)],
+    context: ContextDep,
+    caller: CallerDep,
+    response: Response,
+) -> PredictionView | list[PredictionView]:
+    """Classify one image (raw body or multipart: one answer), or a JSON batch (a list of answers)."""
+    body, model, data, top_k = posted
+    response.headers["Cache-Control"] = "private, no-store"
+    if body is None:
+        if model is None:
+            raise Invalid("No model is named.", "Add ?model=NAME.", "model")
+        return _answer(context, caller, model, [decode(data)], top_k)[0]
+    if body.dataset is not None:
+        images = dataset_images(context.sessions, caller, body.dataset, body.indices or [])
+    else:
+        images = [decode(image, field=f"images.{row}") for row, image in enumerate(body.decoded())]
+    return _answer(context, caller, body.model, images, body.top_k)
+
+
+def _answer(
+    context: Context, caller: Caller, model: str, images: list[Tensor], top_k: int
+) -> list[PredictionView]:
+    return predict(context.sessions, context.composer, context.engine, caller, model, images, top_k)
+
+
+def _batch(data: bytes) -> PredictBody:
+    try:
+        return PredictBody.model_validate_json(data)
+    except ValidationError as error:
+        faults: list[dict[str, Any]] = [
+            {**fault, "loc": ("body", *fault["loc"])} for fault in error.errors(include_context=False)
+        ]
+        raise RequestValidationError(faults) from error

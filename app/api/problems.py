@@ -1,0 +1,124 @@
+"""Every error leaves as RFC 9457 ``application/problem+json``, with ``error`` for Open Inference Protocol clients."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from app.domain.errors import Invalid, ServiceError, Unauthenticated
+from app.lirf.errors import InvalidInputError
+
+MEDIA_TYPE = "application/problem+json"
+
+log = structlog.get_logger(__name__)
+
+
+class Problem(BaseModel):
+    """The body of every error."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    field: str | None = None
+    remedy: str | None = None
+    error: str
+
+
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    "4XX": {"model": Problem, "description": "The request was refused; nothing was changed."},
+    "5XX": {"model": Problem, "description": "The service could not answer."},
+}
+
+
+def install(app: FastAPI) -> None:
+    app.add_exception_handler(ServiceError, _service_error)
+    app.add_exception_handler(InvalidInputError, _invalid_input)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(HTTPException, _http_exception)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def problem(
+    status: int,
+    slug: str,
+    title: str,
+    detail: str,
+    *,
+    field: str | None = None,
+    remedy: str | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    body = {"type": f"/problems/{slug}", "title": title, "status": status, "detail": detail}
+    optional = {"field": field, "remedy": remedy or None}
+    body |= {name: value for name, value in optional.items() if value is not None}
+    body["error"] = f"{detail} {remedy}" if remedy else detail
+    return JSONResponse(body, status, dict(headers or {}), MEDIA_TYPE)
+
+
+async def _service_error(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ServiceError)
+    headers = {"WWW-Authenticate": 'Bearer realm="lirf"'} if isinstance(error, Unauthenticated) else {}
+    return problem(
+        error.status,
+        error.slug,
+        error.title,
+        error.detail,
+        field=error.field,
+        remedy=error.remedy,
+        headers=headers,
+    )
+
+
+async def _invalid_input(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, InvalidInputError)
+    return problem(
+        Invalid.status, Invalid.slug, Invalid.title, error.problem, field=error.field, remedy=error.remedy
+    )
+
+
+async def _validation_error(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    return validation_problem(error.errors())
+
+
+def validation_problem(faults: Sequence[Any]) -> JSONResponse:
+    """Tell the first fault in full and how many more there are; the value itself is not repeated."""
+    first = faults[0]
+    location = [str(part) for part in first["loc"] if part not in {"body", "query", "path", "header"}]
+    field = ".".join(location) or "body"
+    more = f" ({len(faults) - 1} more like it.)" if len(faults) > 1 else ""
+    return problem(
+        Invalid.status,
+        Invalid.slug,
+        Invalid.title,
+        f"{field}: {first['msg']}.{more}",
+        field=field,
+        remedy="Compare the request with /docs.",
+    )
+
+
+async def _http_exception(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    title = HTTPStatus(error.status_code).phrase
+    slug = title.lower().replace(" ", "-")
+    return problem(
+        error.status_code, slug, title, f"{error.detail}.".replace("..", "."), headers=error.headers
+    )
+
+
+async def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    log.error("unexpected_error", path=request.url.path, exc_info=error)
+    return problem(
+        500,
+        "internal",
+        "Internal error",
+        "The service failed; nothing of the request was kept.",
+        remedy="Try again; the service's log holds the error.",
+    )

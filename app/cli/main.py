@@ -1,0 +1,63 @@
+"""The command tree, and the one place where refusals become an exit code."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.cli import deposits, keys, models, predict
+from app.cli.console import console
+from app.cli.demo.command import demo
+from app.client import JobFailedError, ProblemError
+from app.config import Settings
+from app.lirf.errors import InvalidInputError
+
+cli = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="rich", help=__doc__)
+cli.add_typer(models.cli, name="models")
+cli.add_typer(keys.cli, name="keys")
+cli.command()(deposits.deposit)
+cli.command()(deposits.withdraw)
+cli.command()(deposits.end)
+cli.command()(predict.predict)
+cli.command()(demo)
+
+
+@cli.callback()
+def root() -> None:
+    """A model server that forgets on request and remembers on permission."""
+
+
+@cli.command()
+def up(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; 0 picks a free one.")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Folder of the embedded database and broker.")] = None,
+    worker: Annotated[bool, typer.Option(help="Also run a worker process.")] = True,  # noqa: FBT002
+) -> None:
+    """Run the service: migrate the database, start a worker, listen."""
+    from app.serve import prepare, serve  # noqa: PLC0415  the other commands start faster without the web stack
+
+    given = {"host": host, "port": port, "data_dir": data_dir}
+    settings = Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    first_key = prepare(settings)
+    if first_key:
+        typer.echo(f"Admin key, shown this once: {first_key}")
+    serve(settings, worker=worker, announce=lambda url: typer.echo(f"LIRF Server listens on {url}"))
+
+
+@cli.command()
+def migrate() -> None:
+    """Bring the database to the newest schema and make the first admin key."""
+    from app.serve import prepare  # noqa: PLC0415
+
+    first_key = prepare(Settings())
+    typer.echo(f"Admin key, shown this once: {first_key}" if first_key else "The database is up to date.")
+
+
+def main() -> None:
+    try:
+        cli()
+    except (ProblemError, JobFailedError, InvalidInputError) as error:
+        console.print(f"[red]{error}[/red]")
+        sys.exit(1)

@@ -1,0 +1,73 @@
+"""The web application; `create_app` is the only wiring."""
+
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+from fastapi import APIRouter, FastAPI
+
+from app.api import datasets, deposits, grants, health, jobs, keys, models, predict, problems, withdrawals
+from app.api.context import Context
+from app.config import Settings
+from app.db.session import open_sessions
+from app.inference.composer import Composer
+from app.inference.engine import Engine, choose_device
+from app.queue import Doorbell
+from app.services.relay_jobs import relay_jobs
+
+log = structlog.get_logger(__name__)
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Build the application; nothing is opened before it starts."""
+    settings = settings or Settings()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.context = context = _open(settings)
+        stop = threading.Event()
+        relay = threading.Thread(target=_relay, args=(context, stop), name="relay", daemon=True)
+        relay.start()
+        yield
+        stop.set()
+        relay.join(timeout=5)
+        context.doorbell.close()
+        context.sessions.close()
+
+    app = FastAPI(
+        title="LIRF Server",
+        summary="A model server that forgets on request and remembers on permission.",
+        version="0.1.0",
+        lifespan=lifespan,
+        max_body_size=settings.max_json_bytes,
+        responses=problems.RESPONSES,
+    )
+    problems.install(app)
+    uploads = APIRouter(max_body_size=settings.max_upload_bytes)
+    for resource in (models, datasets):
+        uploads.include_router(resource.router)
+    app.include_router(uploads)
+    for resource in (deposits, withdrawals, grants, predict, jobs, keys, health):
+        app.include_router(resource.router)
+    return app
+
+
+def _open(settings: Settings) -> Context:
+    sessions = open_sessions(settings.database_url)
+    return Context(
+        settings=settings,
+        sessions=sessions,
+        composer=Composer(sessions, settings.cache_bytes),
+        engine=Engine(choose_device(settings.device)),
+        doorbell=Doorbell(settings),
+    )
+
+
+def _relay(context: Context, stop: threading.Event) -> None:
+    """Look after the queue until told to stop; a database that is away for a while does not end it."""
+    while not stop.wait(context.settings.relay_seconds / 2):
+        try:
+            relay_jobs(context.sessions, context.settings, context.doorbell.ring)
+        except Exception:
+            log.exception("relay_failed")

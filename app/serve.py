@@ -1,0 +1,58 @@
+"""The embedded service: migrations, first key, worker, api, in this order and down again in reverse."""
+
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from app.config import Settings
+from app.db.migrate import upgrade
+from app.db.session import open_sessions
+from app.logs import configure_logs
+from app.main import create_app
+from app.services.authenticate import KeyText
+from app.services.manage_keys import make_first_key
+from app.supervisor import WorkerSupervisor
+
+
+def prepare(settings: Settings) -> str | None:
+    """Migrate the database and make the first admin key; return its text if it was made now."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    sessions = open_sessions(settings.database_url)
+    try:
+        upgrade(sessions)
+        wanted = settings.bootstrap_key
+        made = make_first_key(sessions, KeyText.parse(wanted.get_secret_value()) if wanted else None)
+    finally:
+        sessions.close()
+    return None if wanted else made
+
+
+def serve(settings: Settings, *, worker: bool, announce: Callable[[str], None]) -> None:
+    """Serve until interrupted; ``announce`` is called once with the URL when requests are accepted."""
+    configure_logs(settings.log_format)
+    listener = socket.create_server((settings.host, settings.port), backlog=512)
+    url = f"http://{settings.host}:{listener.getsockname()[1]}"
+    supervisor = WorkerSupervisor({"LIRF_DATA_DIR": str(settings.data_dir)}) if worker else None
+    server = _AnnouncingServer(
+        uvicorn.Config(create_app(settings), log_config=None, access_log=False, timeout_graceful_shutdown=10),
+        lambda: announce(url),
+    )
+    if supervisor:
+        supervisor.start()
+    try:
+        server.run(sockets=[listener])
+    finally:
+        if supervisor:
+            supervisor.stop()
+
+
+class _AnnouncingServer(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._announce()
