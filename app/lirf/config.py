@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, Self
 
 from app.lirf.errors import InvalidInputError
+from app.lirf.surrogates import KINDS
 
 Objective = Literal["lirf", "lirf+"]
 
@@ -96,6 +97,9 @@ class DepositConfig:
             "objective", self.objective, self.objective in ("lirf", "lirf+"), 'Choose "lirf" or "lirf+".'
         )
         _require("optimiser", self.optimiser, self.optimiser in ("adam", "sgd"), 'Choose "adam" or "sgd".')
+
+        unknown = sorted(set(self.surrogates) - set(KINDS))
+        _require("surrogates", unknown, not unknown, f"Choose among {', '.join(KINDS)}.")
 
     @classmethod
     def lirf(cls, **changes: Any) -> Self:

@@ -19,9 +19,9 @@ CLASSES = (3, 8)
 
 
 @pytest.fixture(autouse=True)
-def two_threads() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     before = torch.get_num_threads()
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
 
@@ -45,7 +45,7 @@ def digits() -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 @pytest.fixture(scope="session")
 def original(digits: tuple[Tensor, Tensor, Tensor, Tensor]) -> Network:
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)
     seed_everything(0)
     net = create("resnet20", num_classes=10)
     return train(net, SPEC, digits[0], digits[1], TrainConfig(epochs=15, batch_size=64, shift=1))
@@ -60,7 +60,7 @@ def deposit_set(digits: tuple[Tensor, Tensor, Tensor, Tensor]) -> DepositSet:
 
 @pytest.fixture(scope="session")
 def deposited(original: Network, deposit_set: DepositSet) -> DepositResult:
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)
     return deposit(original, SPEC, SPLIT, [deposit_set], DepositConfig())
 
 

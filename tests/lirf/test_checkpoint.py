@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.lirf.checkpoint import (
@@ -87,6 +87,7 @@ def test_bytes_that_are_no_safetensors_are_refused_with_the_reason(data: bytes, 
     assert caught.value.field == "weights"
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_no_bytes_raise_anything_but_a_refusal(data: bytes) -> None:
     try:
