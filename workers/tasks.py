@@ -7,7 +7,7 @@ from app.services.run_job import run_job
 from workers.celery_app import celery_app
 
 
-@celery_app.task(name=RUN_JOB)
+@celery_app.task(name=RUN_JOB)  # type: ignore[untyped-decorator]
 def run(job_id: str) -> None:
     settings = Settings()
     sessions = open_sessions(settings.database_url)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from fastapi import FastAPI, Request
@@ -63,7 +63,7 @@ def problem(
 
 
 async def _service_error(_request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, ServiceError)
+    error = cast("ServiceError", error)
     headers = {"WWW-Authenticate": 'Bearer realm="lirf"'} if isinstance(error, Unauthenticated) else {}
     return problem(
         error.status,
@@ -77,15 +77,14 @@ async def _service_error(_request: Request, error: Exception) -> JSONResponse:
 
 
 async def _invalid_input(_request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, InvalidInputError)
+    error = cast("InvalidInputError", error)
     return problem(
         Invalid.status, Invalid.slug, Invalid.title, error.problem, field=error.field, remedy=error.remedy
     )
 
 
 async def _validation_error(_request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RequestValidationError)
-    return validation_problem(error.errors())
+    return validation_problem(cast("RequestValidationError", error).errors())
 
 
 def validation_problem(faults: Sequence[Any]) -> JSONResponse:
@@ -105,7 +104,7 @@ def validation_problem(faults: Sequence[Any]) -> JSONResponse:
 
 
 async def _http_exception(_request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, HTTPException)
+    error = cast("HTTPException", error)
     title = HTTPStatus(error.status_code).phrase
     slug = title.lower().replace(" ", "-")
     return problem(

@@ -16,11 +16,16 @@ def upgrade(sessions: Sessions) -> None:
     """Run every missing migration in one transaction each."""
     with sessions.engine.execution_options(lirf_write=True).connect() as connection:
         _lock(connection)
-        config = Config()
-        config.set_main_option("script_location", str(_migrations_folder()))
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(make_config(connection), "head")
         connection.commit()
+
+
+def make_config(connection: Connection) -> Config:
+    """Alembic's configuration for one open connection, without any file."""
+    config = Config()
+    config.set_main_option("script_location", str(_migrations_folder()))
+    config.attributes["connection"] = connection
+    return config
 
 
 def _lock(connection: Connection) -> None:

@@ -11,9 +11,11 @@ Value = TypeVar("Value")
 
 
 class ByteBudgetCache(Generic[Key, Value]):
-    """Args:
-    budget: bytes of all values together; the newest value stays even if it alone is larger.
-    size_of: bytes of one value.
+    """Values by key.
+
+    Args:
+        budget: bytes of all values together; the newest value stays even if it alone is larger.
+        size_of: bytes of one value.
     """
 
     def __init__(self, budget: int, size_of: Callable[[Value], int]) -> None:
@@ -45,7 +47,7 @@ class ByteBudgetCache(Generic[Key, Value]):
     def _build(self, key: Key, entry: Future[Value], build: Callable[[], Value]) -> None:
         try:
             value = build()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  whoever waits must be told, whatever it was
             with self._lock:
                 del self._entries[key]
             entry.set_exception(error)

@@ -22,7 +22,7 @@ class Engine:
         """Softmax over classes: uint8 images [N, C, H, W] -> float32 [N, classes], on the CPU."""
         net.to(self.device)
         answers = []
-        for batch in images.split(LARGEST_BATCH):
+        for batch in torch.split(images, LARGEST_BATCH):
             inputs = spec.normalise(batch.to(self.device))
             with self._turn:
                 answers.append(net(inputs).softmax(dim=1).cpu())

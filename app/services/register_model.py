@@ -18,7 +18,7 @@ from app.lirf.networks import InputSpec, available, default_split, load_publishe
 from app.lirf.partition import require_split
 from app.services.find import find_dataset, find_model, require
 from app.services.plans import input_spec
-from app.services.views import ModelView, VersionView, model_view, version_view
+from app.services.views import ModelView, VersionView, model_view
 from app.vault.networks import NetworkPlan, StoredNetwork, store_network
 
 

@@ -10,7 +10,7 @@ from app.db.session import Session, Sessions
 from app.domain.errors import Conflict, Invalid
 from app.domain.lifecycle import JobKind
 from app.domain.rights import Action, Caller, Role
-from app.lirf.config import DepositConfig
+from app.lirf.config import DepositConfig, Objective
 from app.lirf.data.selection import Selected, Selection, select, set_digest
 from app.services.find import find_dataset, find_deposit, find_model, require, served_version
 from app.services.plans import input_spec
@@ -26,7 +26,7 @@ class DepositOrder:
     model: str
     dataset: str
     selections: tuple[Selection, ...]
-    objective: str
+    objective: Objective
     settings: dict[str, Any]
     evaluate_on: str | None
     keep_original: bool
@@ -81,7 +81,7 @@ def plan_deposit(sessions: Sessions, caller: Caller, order: DepositOrder) -> Pla
         _to_model_classes(test, model, "evaluate_on")
     to_model = _to_model_classes(dataset, model, "dataset")
     index = load_index(sessions, dataset.index_digest)
-    present = {to_model[label] for label in index.labels.unique().tolist()}
+    present = {to_model[label] for label in set(index.labels.tolist())}
     whole_is_part = len(present) < len(model.classes)
     sets = tuple(
         _plan_set(index, selection, select(index, selection, whole=whole_is_part), to_model)
@@ -134,7 +134,7 @@ def _plan_set(
     index: DatasetIndex, selection: Selection, selected: Selected, to_model: Sequence[int]
 ) -> PlannedSet:
     indices = selected.indices.tolist()
-    touched = frozenset(to_model[label] for label in index.labels[selected.indices].unique().tolist())
+    touched = frozenset(to_model[label] for label in set(index.labels[selected.indices].tolist()))
     classes = (
         None if selected.classes is None else tuple(sorted(to_model[label] for label in selected.classes))
     )

@@ -58,7 +58,7 @@ def _index_of(dataset: ImageDataset) -> DatasetIndex:
 
 
 def store(sessions: Sessions, dataset: ImageDataset) -> StoredDataset:
-    pixels = memoryview(dataset.images.contiguous().numpy()).cast("B")
+    pixels = dataset.images.contiguous().numpy().reshape(-1).data
     return StoredDataset(
         pixels_digest=artifacts.store(sessions, pixels),
         index_digest=artifacts.store(sessions, _encode(_index_of(dataset))),

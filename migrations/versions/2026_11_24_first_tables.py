@@ -1,6 +1,6 @@
-"""first tables
+"""First tables.
 
-Revision: 0001, after
+Revision: 0001, after none.
 """
 
 import sqlalchemy as sa

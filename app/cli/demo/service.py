@@ -36,7 +36,7 @@ def running_service(**variables: str) -> Iterator[RunningService]:
         log = Path(folder) / "service.log"
         own = {"LIRF_DATA_DIR": folder, "LIRF_PORT": "0", "LIRF_BOOTSTRAP_KEY": key}
         with log.open("wb") as stream:
-            process = subprocess.Popen(  # noqa: S603  a fixed command
+            process = subprocess.Popen(
                 [sys.executable, "-m", "app.cli", "up"],
                 env={**os.environ, "LIRF_DATABASE_URL": "", "LIRF_BROKER_URL": "", **own, **variables},
                 stdin=subprocess.DEVNULL,

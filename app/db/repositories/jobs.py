@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import and_, exists, or_, select, update
+from sqlalchemy import ColumnElement, and_, exists, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from app.db.clock import now_epoch
@@ -141,5 +141,5 @@ def next_of_model(session: Session, model_id: str) -> str | None:
     )
 
 
-def _lapsed() -> Any:
+def _lapsed() -> ColumnElement[bool]:
     return and_(Job.state == JobState.RUNNING, Job.lease_until < now_epoch())

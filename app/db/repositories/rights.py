@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session, aliased, selectinload
 
 from app.db.clock import now_epoch
@@ -98,5 +98,5 @@ def withdrawn_deposits(session: Session, model_id: str, principal_id: str) -> Se
     return session.scalars(statement).all()
 
 
-def _grant_lives() -> object:
+def _grant_lives() -> ColumnElement[bool]:
     return and_(Grant.revoked_at.is_(None), or_(Grant.expires_at.is_(None), Grant.expires_at > now_epoch()))

@@ -1,0 +1,56 @@
+# Everything runs inside .venv, which the first target makes; a later change of the dependencies installs again.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+WORKERS ?= 2
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo demo-cifar10 serve test test-slow check format bench constraints clean
+
+help: ## Show this list
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+install: $(STAMP) ## Make .venv and install everything into it
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.12 ..."; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: $(STAMP) ## Run the main job from end to end on handwritten digits
+	$(BIN)/lirf demo --json var/demo.json
+
+serve: $(STAMP) ## Run the service: SQLite, a worker, http://127.0.0.1:8000
+	$(BIN)/lirf up
+
+test: $(STAMP) ## Run all tests but the slow ones
+	$(BIN)/pytest -n $(WORKERS) -m 'not slow'
+
+test-slow: $(STAMP) ## Run the tests that take minutes
+	$(BIN)/pytest -m slow --timeout 3000
+
+check: $(STAMP) ## Lint, types, import contracts, schema drift
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m migrations.check
+
+format: $(STAMP) ## Format the code and mend what the linter can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(STAMP) ## Measure deposits and predictions; writes benchmarks/results/
+	$(BIN)/python -m benchmarks.deposit
+	$(BIN)/python -m benchmarks.predict
+
+constraints: $(STAMP) ## Write the installed versions to constraints.txt
+	$(BIN)/python -m pip freeze --exclude-editable > constraints.txt
+
+clean: ## Delete .venv, caches and the embedded service's data
+	rm -rf $(VENV) var .mypy_cache .ruff_cache .pytest_cache .hypothesis build

@@ -1,0 +1,1 @@
+"""Speed and cost, measured side by side in one run; results in JSON under ``results/``."""
