@@ -50,7 +50,8 @@ bench: $(STAMP) ## Measure deposits and predictions; writes benchmarks/results/
 	$(BIN)/python -m benchmarks.predict
 
 constraints: $(STAMP) ## Write the installed versions to constraints.txt
-	$(BIN)/python -m pip freeze --exclude-editable > constraints.txt
+	$(BIN)/python -m pip freeze --exclude-editable \
+		| sed -E 's/^(torch|torchvision)==.*/& ; platform_machine == "x86_64"/' > constraints.txt
 
 clean: ## Delete .venv, caches and the embedded service's data
 	rm -rf $(VENV) var .mypy_cache .ruff_cache .pytest_cache .hypothesis build

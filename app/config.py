@@ -29,6 +29,7 @@ class Settings(BaseSettings):
     )
 
     device: str = Field(default="auto", description="'cpu', 'cuda', 'cuda:1', or 'auto'.")
+    threads: int = Field(default=0, ge=0, description="CPU threads of a worker; 0 chooses by image size.")
     datasets_dir: Path | None = Field(
         default=None, description="Folder of the built-in CIFAR data sets; empty means data_dir/datasets."
     )
@@ -41,6 +42,10 @@ class Settings(BaseSettings):
     )
     heartbeat_seconds: float = Field(default=1.0, gt=0, description="Least time between two progress writes.")
     relay_seconds: float = Field(default=10.0, gt=0, description="Jobs unclaimed this long are rung again.")
+    sweep_seconds: float = Field(
+        default=600.0, gt=0, description="Time between two sweeps of unused artifacts."
+    )
+    sweep_after_seconds: float = Field(default=3600.0, gt=0, description="Age at which they are swept.")
     max_attempts: int = Field(default=3, ge=1)
 
     max_json_bytes: int = 8 * MIB

@@ -1,6 +1,7 @@
 """The web application; `create_app` is the only wiring."""
 
 import threading
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -12,9 +13,10 @@ from app.api.context import Context
 from app.config import Settings
 from app.db.session import open_sessions
 from app.inference.composer import Composer
-from app.inference.engine import Engine, choose_device
+from app.inference.compute import choose_compute
+from app.inference.engine import Engine
 from app.queue import Doorbell
-from app.services.relay_jobs import relay_jobs
+from app.services.relay_jobs import relay_jobs, sweep
 
 log = structlog.get_logger(__name__)
 
@@ -59,15 +61,20 @@ def _open(settings: Settings) -> Context:
         settings=settings,
         sessions=sessions,
         composer=Composer(sessions, settings.cache_bytes),
-        engine=Engine(choose_device(settings.device)),
+        engine=Engine(choose_compute(settings.device, settings.threads).device),
         doorbell=Doorbell(settings),
     )
 
 
 def _relay(context: Context, stop: threading.Event) -> None:
     """Look after the queue until told to stop; a database that is away for a while does not end it."""
-    while not stop.wait(context.settings.relay_seconds / 2):
+    settings = context.settings
+    next_sweep = time.monotonic() + settings.sweep_seconds
+    while not stop.wait(settings.relay_seconds / 2):
         try:
-            relay_jobs(context.sessions, context.settings, context.doorbell.ring)
+            relay_jobs(context.sessions, settings, context.doorbell.ring)
+            if time.monotonic() >= next_sweep:
+                next_sweep = time.monotonic() + settings.sweep_seconds
+                sweep(context.sessions, settings)
         except Exception:
             log.exception("relay_failed")

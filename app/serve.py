@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import uvicorn
 
+from app import lifeline
 from app.config import Settings
 from app.db.migrate import upgrade
 from app.db.session import open_sessions
@@ -31,6 +32,7 @@ def prepare(settings: Settings) -> str | None:
 def serve(settings: Settings, *, worker: bool, announce: Callable[[str], None]) -> None:
     """Serve until interrupted; ``announce`` is called once with the URL when requests are accepted."""
     configure_logs(settings.log_format)
+    lifeline.follow(lifeline.end_gently)
     listener = socket.create_server((settings.host, settings.port), backlog=512)
     url = f"http://{settings.host}:{listener.getsockname()[1]}"
     supervisor = WorkerSupervisor({"LIRF_DATA_DIR": str(settings.data_dir)}) if worker else None

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 
 import structlog
 
+from app.lifeline import Lifeline
+
 WORKER = (
     sys.executable,
     "-m",
@@ -24,6 +26,9 @@ WORKER = (
     "--without-mingle",
     "--without-heartbeat",
 )
+PATIENT_THREADS = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}
+"""OpenMP threads that wait spinning starve the api, and each other, on a busy machine."""
+
 GRACE_SECONDS = 8.0
 PAUSE_SECONDS = 1.0
 
@@ -34,8 +39,9 @@ class WorkerSupervisor:
     """Starts the worker in a process group of its own and restarts it whenever it ends."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        self._environment = {**os.environ, **environment}
+        self._environment = {**PATIENT_THREADS, **os.environ, **environment}
         self._stopping = threading.Event()
+        self._lifeline = Lifeline()
         self._process: subprocess.Popen[bytes] | None = None
         self._thread = threading.Thread(target=self._watch, name="worker-supervisor", daemon=True)
 
@@ -54,10 +60,15 @@ class WorkerSupervisor:
             _signal_group(process, signal.SIGKILL)
             process.wait()
         self._thread.join(timeout=GRACE_SECONDS)
+        self._lifeline.close()
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         return subprocess.Popen(  # noqa: S603  a fixed command
-            WORKER, env=self._environment, stdin=subprocess.DEVNULL, start_new_session=True
+            WORKER,
+            env={**self._environment, **self._lifeline.environment},
+            pass_fds=[self._lifeline.read_fd],
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
         )
 
     def _watch(self) -> None:

@@ -20,12 +20,17 @@ SQLITE_PRAGMAS = (
 )
 
 
+_SNAPSHOT = {"postgresql": {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}}
+"""SQLite reads from a snapshot by itself; PostgreSQL has to be asked, or two queries may see two states."""
+
+
 class Sessions:
     """Hands out short transactions: ``read()`` sees a snapshot, ``write()`` commits when its block ends."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self._read = sessionmaker(engine, expire_on_commit=False, autoflush=False)
+        reading = engine.execution_options(**_SNAPSHOT.get(engine.dialect.name, {}))
+        self._read = sessionmaker(reading, expire_on_commit=False, autoflush=False)
         self._write = sessionmaker(engine.execution_options(lirf_write=True), expire_on_commit=False)
 
     @contextmanager

@@ -27,10 +27,3 @@ class Engine:
             with self._turn:
                 answers.append(net(inputs).softmax(dim=1).cpu())
         return torch.cat(answers)
-
-
-def choose_device(wanted: str) -> str:
-    """Turn ``auto`` into ``cuda`` where there is one, else ``cpu``; other names pass through."""
-    if wanted != "auto":
-        return wanted
-    return "cuda" if torch.cuda.is_available() else "cpu"

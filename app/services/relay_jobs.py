@@ -1,14 +1,17 @@
 """The relay: rings jobs again whose doorbell was lost, and ends those whose every attempt died."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import structlog
 
 from app.config import Settings
-from app.db.models import Job
-from app.db.repositories import deposits, jobs
+from app.db.models import Job, utc_now
+from app.db.repositories import artifacts, deposits, idempotency, jobs
 from app.db.session import Session, Sessions
 from app.domain.lifecycle import DepositState, JobState, advance_deposit
+
+IDEMPOTENCY_LIFE = timedelta(days=2)
 
 log = structlog.get_logger(__name__)
 
@@ -27,6 +30,14 @@ def relay_jobs(sessions: Sessions, settings: Settings, ring: Callable[[str], Non
     for job_id in waiting:
         ring(job_id)
     return len(waiting)
+
+
+def sweep(sessions: Sessions, settings: Settings) -> int:
+    """Delete what nothing refers to: uploads that were never registered, and old idempotency records."""
+    before = utc_now() - timedelta(seconds=settings.sweep_after_seconds)
+    with sessions.write() as session:
+        idempotency.forget_older_than(session, utc_now() - IDEMPOTENCY_LIFE)
+        return artifacts.delete_unreferenced(session, before=before)
 
 
 def _give_up(session: Session, job: Job) -> None:

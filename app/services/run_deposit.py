@@ -12,6 +12,7 @@ from app.db import models as rows
 from app.db.repositories import artifacts, datasets, deposits, models
 from app.db.session import Session, Sessions
 from app.domain.lifecycle import DepositState, advance_deposit
+from app.inference.compute import Compute
 from app.lirf.config import DepositConfig
 from app.lirf.data.images import fit
 from app.lirf.data.selection import Selection, select
@@ -59,13 +60,14 @@ class Sealed:
     curves: list[dict[str, float]]
 
 
-def run_deposit(sessions: Sessions, job: rows.Job, claim: Claim, device: str) -> None:
+def run_deposit(sessions: Sessions, job: rows.Job, claim: Claim, compute: Compute) -> None:
     """Do a job of kind ``deposit``."""
     with sessions.write() as session:
         for row in deposits.of_job(session, job.id):
             row.state = advance_deposit(DepositState(row.state), DepositState.TRAINING)
     claim.phase("loading")
     ground = _survey(sessions, job)
+    compute.settle(ground.plan.spec)
     original = load_network(sessions, ground.plan, ground.stored)
     sets = _deposit_sets(sessions, ground)
     result = deposit(
@@ -75,7 +77,7 @@ def run_deposit(sessions: Sessions, job: rows.Job, claim: Claim, device: str) ->
         sets,
         DepositConfig(**_as_config(ground.deposits[0].config)),
         absent=ground.absent,
-        device=device,
+        device=compute.device,
         on_step=claim.step,
     )
     claim.phase("evaluating")

@@ -11,7 +11,7 @@ from app.db.repositories import jobs
 from app.db.session import Sessions
 from app.domain.errors import ServiceError
 from app.domain.lifecycle import DepositState, JobKind, JobState
-from app.inference.engine import choose_device
+from app.inference.compute import Compute, choose_compute
 from app.lirf.errors import InvalidInputError
 from app.services.claim import CancelledError, Claim, ClaimLostError
 from app.services.relay_jobs import end_deposits
@@ -20,7 +20,7 @@ from app.services.run_training import run_training
 
 log = structlog.get_logger(__name__)
 
-HANDLERS: dict[JobKind, Callable[[Sessions, Job, Claim, str], None]] = {
+HANDLERS: dict[JobKind, Callable[[Sessions, Job, Claim, Compute], None]] = {
     JobKind.TRAIN: run_training,
     JobKind.DEPOSIT: run_deposit,
 }
@@ -52,7 +52,7 @@ def run_job(sessions: Sessions, settings: Settings, job_id: str) -> str | None:
 
 def _work(sessions: Sessions, settings: Settings, job: Job, claim: Claim) -> None:
     try:
-        HANDLERS[JobKind(job.kind)](sessions, job, claim, choose_device(settings.device))
+        HANDLERS[JobKind(job.kind)](sessions, job, claim, choose_compute(settings.device, settings.threads))
         log.info("job_succeeded", job=job.id)
     except ClaimLostError:
         log.warning("claim_lost", job=job.id, fence=claim.fence)

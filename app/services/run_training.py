@@ -3,6 +3,7 @@
 from app.db.models import Job
 from app.db.repositories import datasets, models
 from app.db.session import Sessions
+from app.inference.compute import Compute
 from app.lirf.config import TrainConfig
 from app.lirf.data.images import fit
 from app.lirf.train import seed_everything, train
@@ -14,7 +15,7 @@ from app.vault import datasets as dataset_store
 from app.vault.networks import store_network
 
 
-def run_training(sessions: Sessions, job: Job, claim: Claim, device: str) -> None:
+def run_training(sessions: Sessions, job: Job, claim: Claim, compute: Compute) -> None:
     """Do a job of kind ``train``; the version, the pointer and the job's end are one transaction."""
     claim.phase("loading")
     config = TrainConfig(**job.payload["config"])
@@ -28,6 +29,7 @@ def run_training(sessions: Sessions, job: Job, claim: Claim, device: str) -> Non
     images = dataset_store.load_images(
         sessions, dataset.pixels_digest, dataset.image_shape, range(len(index))
     )
+    compute.settle(plan.spec)
     seed_everything(config.seed)
     net = train(
         plan.empty(),
@@ -35,7 +37,7 @@ def run_training(sessions: Sessions, job: Job, claim: Claim, device: str) -> Non
         fit(images, *plan.spec.shape),
         index.labels,
         config,
-        device=device,
+        device=compute.device,
         on_step=claim.step,
     )
     claim.phase("storing")

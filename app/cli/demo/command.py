@@ -50,6 +50,7 @@ def demo(
         console.print(f"[red]{failure}[/red]")
         raise typer.Exit(1) from failure
     if json_file is not None:
+        json_file.parent.mkdir(parents=True, exist_ok=True)
         json_file.write_text(json.dumps(outcome.as_json(), indent=2) + "\n")
     Console().print(table(outcome, order))
 

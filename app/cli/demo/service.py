@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, Queue
 
+from app.lifeline import Lifeline
 from app.services.authenticate import KeyText
 
 START_SECONDS = 60.0
@@ -32,13 +33,22 @@ class RunningService:
 def running_service(**variables: str) -> Iterator[RunningService]:
     """Run `lirf up` in a new folder, which is deleted afterwards; ``variables`` are further ``LIRF_*`` settings."""
     key = str(KeyText.generate())
+    lifeline = Lifeline()
     with tempfile.TemporaryDirectory(prefix="lirf-demo-") as folder:
         log = Path(folder) / "service.log"
         own = {"LIRF_DATA_DIR": folder, "LIRF_PORT": "0", "LIRF_BOOTSTRAP_KEY": key}
         with log.open("wb") as stream:
             process = subprocess.Popen(
                 [sys.executable, "-m", "app.cli", "up"],
-                env={**os.environ, "LIRF_DATABASE_URL": "", "LIRF_BROKER_URL": "", **own, **variables},
+                env={
+                    **os.environ,
+                    "LIRF_DATABASE_URL": "",
+                    "LIRF_BROKER_URL": "",
+                    **own,
+                    **variables,
+                    **lifeline.environment,
+                },
+                pass_fds=[lifeline.read_fd],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=stream,
@@ -48,6 +58,7 @@ def running_service(**variables: str) -> Iterator[RunningService]:
                 yield RunningService(_announced_url(process, log), key)
             finally:
                 _stop(process)
+                lifeline.close()
 
 
 def _announced_url(process: subprocess.Popen[str], log: Path) -> str:

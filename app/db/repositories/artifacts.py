@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from sqlalchemy import delete, exists, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from app.db.models import Artifact, ArtifactChunk, Dataset, DepositModuleVersion, ModelVersion
+from app.db.models import Artifact, ArtifactChunk, Dataset, DepositModuleVersion, ModelVersion, utc_now
 
 CHUNK_BYTES = 1024 * 1024
 
@@ -16,20 +17,21 @@ def find(session: Session, digest: str) -> Artifact | None:
 
 
 def stage(session: Session, digest: str, size: int) -> bool:
-    """Make room for an artifact; False if it is complete already. A half-written one starts anew."""
+    """Make room for an artifact; False if it is complete already. Either way it is safe from reaping for a while."""
     known = session.get(Artifact, digest)
-    if known is not None and known.complete:
-        return False
-    if known is not None:
-        session.execute(delete(ArtifactChunk).where(ArtifactChunk.digest == digest))
-    else:
+    if known is None:
         session.add(Artifact(digest=digest, size=size))
         session.flush()
-    return True
+        return True
+    known.created_at = utc_now()
+    return not known.complete
 
 
 def add_chunk(session: Session, digest: str, seq: int, data: bytes) -> None:
-    session.add(ArtifactChunk(digest=digest, seq=seq, data=data))
+    """Add a chunk; one that is there already is the same, since the digest names the content."""
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    values = {"digest": digest, "seq": seq, "data": data}
+    session.execute(insert(ArtifactChunk).values(**values).on_conflict_do_nothing())
 
 
 def complete(session: Session, digest: str) -> None:
