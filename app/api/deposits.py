@@ -13,7 +13,8 @@ from app.api.schemas.deposits import DepositBody
 from app.services.erase_deposit import erase_deposit
 from app.services.follow_jobs import job_of_deposit
 from app.services.idempotency import create_once
-from app.services.request_deposit import accept_deposit, list_deposits, plan_deposit, show_deposit
+from app.services.request_deposit import accept_deposit, plan_deposit
+from app.services.show_deposits import list_deposits, show_deposit
 from app.services.views import AcceptedView, DepositView
 
 router = APIRouter(prefix="/deposits", tags=["deposits"])

@@ -9,14 +9,9 @@ from app.api.dependencies import CallerDep, ContextDep, IdempotencyKey, PageDep,
 from app.api.schemas.models import ModelBody, RollbackBody
 from app.api.submissions import Submission, documented, read_submission
 from app.services.idempotency import create_once
-from app.services.register_model import (
-    list_models,
-    list_versions,
-    prepare_model,
-    register_model,
-    roll_back,
-    show_model,
-)
+from app.services.register_model import prepare_model, register_model
+from app.services.roll_back_model import roll_back
+from app.services.show_models import list_models, list_versions, show_model
 from app.services.views import ModelView, VersionView
 
 router = APIRouter(prefix="/models", tags=["models"])

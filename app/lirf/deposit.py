@@ -22,7 +22,7 @@ from app.lirf.objectives import Batch, Parts, paper_objective, plus_objective
 from app.lirf.partition import partition, recompose
 from app.lirf.pruning import prune
 from app.lirf.rows import sealed_classes, take_rows, without_rows
-from app.lirf.surrogates import quadrant_swap, surrogates
+from app.lirf.surrogates import faint_mixup, surrogates
 
 
 @dataclass(frozen=True)
@@ -215,7 +215,7 @@ def _batch(
     unseen = None
     with torch.no_grad():
         if any(owner.kind == "residual" for owner, _ in parts.branches):
-            unseen = parts.deep(original_shallow(quadrant_swap(inputs, chance)))
+            unseen = parts.deep(original_shallow(faint_mixup(inputs, chance)))
         if config.surrogates:
             inputs = torch.cat([inputs, surrogates(inputs, config.surrogates, chance)])
         features = original_shallow(inputs)

@@ -1,8 +1,10 @@
 """From rows to the vault's plans and digests."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from app.db import models as rows
+from app.domain.errors import Invalid
 from app.lirf.networks import InputSpec
 from app.vault.networks import NetworkPlan, StoredNetwork
 
@@ -32,3 +34,13 @@ def module_digests(deposits: list[rows.Deposit]) -> list[tuple[str, dict[str, An
     """Digest and description of each deposit's newest module, in order of deposit id."""
     newest = [deposit.modules[-1] for deposit in sorted(deposits, key=lambda deposit: deposit.id)]
     return [(module.digest, module.description) for module in newest if module.digest is not None]
+
+
+def require_image_shape(found: Sequence[int], spec: InputSpec, field: str) -> None:
+    """Refuse data whose images are not of the model's size; channels are replicated or merged as needed."""
+    if tuple(found[1:]) != (spec.height, spec.width):
+        raise Invalid(
+            f"Its images are {found[1]}×{found[2]} pixels, the model reads {spec.height}×{spec.width}.",
+            "Bring the images to the model's size before the upload.",
+            field,
+        )

@@ -6,19 +6,20 @@ from typing import Any
 
 import torch
 
-from app.db.models import Job, Model, ModelVersion
+from app.db.models import Job, Model
 from app.db.repositories import models
 from app.db.session import Session, Sessions
-from app.domain.errors import Conflict, Gone, Invalid, NotFound
+from app.domain.errors import Conflict, Invalid
 from app.domain.lifecycle import JobKind
 from app.domain.rights import Action, Caller
 from app.lirf.checkpoint import check_fit, read_safetensors
 from app.lirf.config import TrainConfig
 from app.lirf.networks import InputSpec, available, default_split, load_published
 from app.lirf.partition import require_split
-from app.services.find import find_dataset, find_model, require
-from app.services.plans import input_spec
-from app.services.views import ModelView, VersionView, model_view
+from app.services.add_version import add_version
+from app.services.find import find_dataset, require
+from app.services.plans import input_spec, require_image_shape
+from app.services.views import ModelView, model_view
 from app.vault.networks import NetworkPlan, StoredNetwork, store_network
 
 
@@ -125,77 +126,6 @@ def register_model(
     return model_view(model, job)
 
 
-def add_version(
-    session: Session,
-    model: Model,
-    stored: StoredNetwork,
-    *,
-    base: int | None,
-    sealed: Sequence[int],
-    metrics: dict[str, Any] | None,
-) -> int:
-    """Append a version and return its number; ``current`` stays where it is."""
-    number = models.next_number(session, model.id)
-    session.add(
-        ModelVersion(
-            model_id=model.id,
-            number=number,
-            base=base,
-            shallow_digest=stored.shallow,
-            deep_digest=stored.deep,
-            head_digest=stored.head,
-            sealed_classes=list(sealed),
-            metrics=metrics,
-        )
-    )
-    session.flush()
-    return number
-
-
-def list_models(sessions: Sessions, caller: Caller, limit: int, after: str | None) -> list[ModelView]:
-    require(caller, Action.READ_MODEL)
-    with sessions.read() as session:
-        return [model_view(row) for row in models.page(session, limit, after)]
-
-
-def show_model(sessions: Sessions, caller: Caller, reference: str) -> ModelView:
-    require(caller, Action.READ_MODEL)
-    with sessions.read() as session:
-        return model_view(find_model(session, reference))
-
-
-def list_versions(sessions: Sessions, caller: Caller, reference: str) -> list[VersionView]:
-    return show_model(sessions, caller, reference).versions
-
-
-def roll_back(sessions: Sessions, caller: Caller, reference: str, number: int) -> ModelView:
-    """Point ``current`` at another version whose weights still exist.
-
-    Raises:
-        NotFound: no such version.
-        Gone: its shallow part was destroyed when a deposit was made from it.
-        Conflict: a job of the model is open.
-    """
-    with sessions.write() as session:
-        model = find_model(session, reference)
-        require(caller, Action.ROLLBACK, model.owner_id)
-        version = models.version(session, model.id, number)
-        if version is None:
-            raise NotFound(
-                f"{model.name!r} has no version {number}.", "List them with GET /models.", "version"
-            )
-        if version.shallow_digest is None:
-            raise Gone(
-                f"Version {number} of {model.name!r} was destroyed when a deposit was made from it.",
-                "Withdraw the deposit instead, or deposit with keep_original.",
-                "version",
-            )
-        if models.busy(session, model.id):
-            raise Conflict(f"A job of {model.name!r} is open.", "Wait for it, or cancel it.", "model")
-        model.current = number
-        return model_view(model)
-
-
 def _training_job(session: Session, caller: Caller, model: Model, training: TrainOrder) -> str:
     dataset = find_dataset(session, caller, training.dataset, "train.dataset")
     if list(dataset.classes) != list(model.classes):
@@ -215,16 +145,6 @@ def _training_job(session: Session, caller: Caller, model: Model, training: Trai
     session.add(job)
     session.flush()
     return job.id
-
-
-def require_image_shape(found: Sequence[int], spec: InputSpec, field: str) -> None:
-    """Refuse data whose images are not of the model's size; channels are replicated or merged as needed."""
-    if tuple(found[1:]) != (spec.height, spec.width):
-        raise Invalid(
-            f"Its images are {found[1]}×{found[2]} pixels, the model reads {spec.height}×{spec.width}.",
-            "Bring the images to the model's size before the upload.",
-            field,
-        )
 
 
 def _try_out(plan: NetworkPlan) -> None:

@@ -9,13 +9,12 @@ from app.db.repositories import deposits
 from app.db.session import Session, Sessions
 from app.domain.errors import Conflict, Invalid
 from app.domain.lifecycle import JobKind
-from app.domain.rights import Action, Caller, Role
+from app.domain.rights import Action, Caller
 from app.lirf.config import DepositConfig, Objective
 from app.lirf.data.selection import Selected, Selection, select, set_digest
-from app.services.find import find_dataset, find_deposit, find_model, require, served_version
-from app.services.plans import input_spec
-from app.services.register_model import require_image_shape
-from app.services.views import AcceptedView, DepositView, deposit_view
+from app.services.find import find_dataset, find_model, require, served_version
+from app.services.plans import input_spec, require_image_shape
+from app.services.views import AcceptedView
 from app.vault.datasets import DatasetIndex, load_index
 
 
@@ -113,21 +112,6 @@ def accept_deposit(session: Session, caller: Caller, planned: PlannedDeposit) ->
     session.add_all(rows)
     session.flush()
     return AcceptedView(job.id, [row.id for row in rows])
-
-
-def list_deposits(
-    sessions: Sessions, caller: Caller, model: str | None, limit: int, after: str | None
-) -> list[DepositView]:
-    """The caller's deposits; all of them for an admin."""
-    owner = None if caller.role is Role.ADMIN else caller.principal_id
-    with sessions.read() as session:
-        model_id = None if model is None else find_model(session, model).id
-        return [deposit_view(row) for row in deposits.page(session, owner, model_id, limit, after)]
-
-
-def show_deposit(sessions: Sessions, caller: Caller, deposit_id: str) -> DepositView:
-    with sessions.read() as session:
-        return deposit_view(find_deposit(session, caller, deposit_id, Action.READ_DEPOSIT))
 
 
 def _plan_set(

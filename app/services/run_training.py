@@ -7,10 +7,10 @@ from app.inference.compute import Compute
 from app.lirf.config import TrainConfig
 from app.lirf.data.images import fit
 from app.lirf.train import seed_everything, train
+from app.services.add_version import add_version
 from app.services.claim import Claim
 from app.services.find import find_model
 from app.services.plans import network_plan
-from app.services.register_model import add_version
 from app.vault import datasets as dataset_store
 from app.vault.networks import store_network
 
