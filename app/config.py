@@ -49,7 +49,6 @@ class Settings(BaseSettings):
     max_attempts: int = Field(default=3, ge=1)
 
     max_json_bytes: int = 8 * MIB
-    max_image_bytes: int = 8 * MIB
     max_upload_bytes: int = 2048 * MIB
     cache_bytes: int = Field(default=512 * MIB, description="Budget of the nets kept ready for prediction.")
 

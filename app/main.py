@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import structlog
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 
 from app.api import datasets, deposits, grants, health, jobs, keys, models, predict, problems, withdrawals
 from app.api.context import Context
+from app.api.middleware import BodyLimit
 from app.config import Settings
 from app.db.session import open_sessions
 from app.inference.composer import Composer
@@ -17,6 +18,8 @@ from app.inference.compute import choose_compute
 from app.inference.engine import Engine
 from app.queue import Doorbell
 from app.services.relay_jobs import relay_jobs, sweep
+
+UPLOADS = {"/models", "/datasets"}
 
 log = structlog.get_logger(__name__)
 
@@ -42,17 +45,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         summary="A model server that forgets on request and remembers on permission.",
         version="0.1.0",
         lifespan=lifespan,
-        max_body_size=settings.max_json_bytes,
         responses=problems.RESPONSES,
     )
     problems.install(app)
-    uploads = APIRouter(max_body_size=settings.max_upload_bytes)
-    for resource in (models, datasets):
-        uploads.include_router(resource.router)
-    app.include_router(uploads)
-    for resource in (deposits, withdrawals, grants, predict, jobs, keys, health):
+    app.add_middleware(BodyLimit, limit_of=lambda path: _body_limit(settings, path))
+    for resource in (models, datasets, deposits, withdrawals, grants, predict, jobs, keys, health):
         app.include_router(resource.router)
     return app
+
+
+def _body_limit(settings: Settings, path: str) -> int:
+    return settings.max_upload_bytes if path in UPLOADS else settings.max_json_bytes
 
 
 def _open(settings: Settings) -> Context:

@@ -16,6 +16,8 @@ from app.lirf.errors import InvalidInputError
 
 MEDIA_TYPE = "application/problem+json"
 
+SOURCES = {"body", "query", "path", "header"}
+
 log = structlog.get_logger(__name__)
 
 
@@ -90,7 +92,8 @@ async def _validation_error(_request: Request, error: Exception) -> JSONResponse
 def validation_problem(faults: Sequence[Any]) -> JSONResponse:
     """Tell the first fault in full and how many more there are; the value itself is not repeated."""
     first = faults[0]
-    location = [str(part) for part in first["loc"] if part not in {"body", "query", "path", "header"}]
+    broken = first["type"] == "json_invalid"
+    location = [] if broken else [str(part) for part in first["loc"] if part not in SOURCES]
     field = ".".join(location) or "body"
     more = f" ({len(faults) - 1} more like it.)" if len(faults) > 1 else ""
     return problem(

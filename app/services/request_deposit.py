@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
 
 from app.db.models import Dataset, Deposit, Job, Model
 from app.db.repositories import deposits
@@ -63,7 +65,7 @@ def plan_deposit(sessions: Sessions, caller: Caller, order: DepositOrder) -> Pla
         InvalidInputError: a selection or setting that cannot be used.
         Invalid: images or classes that the model does not know, or nothing that would be preserved.
     """
-    config = DepositConfig.of(order.objective, **order.settings)
+    config = DepositConfig.of(order.objective, **_typed(order.settings))
     with sessions.read() as session:
         model = find_model(session, order.model)
         require(caller, Action.DEPOSIT, model.owner_id)
@@ -112,6 +114,22 @@ def accept_deposit(session: Session, caller: Caller, planned: PlannedDeposit) ->
     session.add_all(rows)
     session.flush()
     return AcceptedView(job.id, [row.id for row in rows])
+
+
+def _typed(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings from JSON as the types that DepositConfig declares; unknown names are left for it to refuse."""
+    declared = get_type_hints(DepositConfig)
+    typed = {}
+    for name, value in settings.items():
+        try:
+            typed[name] = TypeAdapter(declared.get(name, Any)).validate_python(value)
+        except ValidationError as error:
+            raise Invalid(
+                f"{value!r} is no value for {name}: {error.errors()[0]['msg']}.",
+                "Compare the settings with docs/method.md.",
+                f"settings.{name}",
+            ) from error
+    return typed
 
 
 def _plan_set(
