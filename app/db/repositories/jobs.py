@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select, update
+from sqlalchemy import ColumnElement, Double, and_, exists, func, or_, select, type_coerce, update
 from sqlalchemy.orm import Session, aliased
 
 from app.db.clock import now_epoch
@@ -11,6 +11,8 @@ from app.db.models import Job, utc_now
 from app.domain.lifecycle import JobState
 
 OPEN = (JobState.QUEUED, JobState.RUNNING)
+LONGEST_SILENCE = 300.0
+"""Seconds after which a waiting job is rung in any case, however often that was in vain."""
 
 
 def get(session: Session, job_id: str) -> Job | None:
@@ -33,14 +35,13 @@ def claim(session: Session, job_id: str, lease_seconds: float, max_attempts: int
     A job can be won when it is queued, or running under a lapsed lease, and no earlier job of its model is open:
     deposits from one model happen in the order in which they were asked for.
     """
-    earlier = aliased(Job)
     statement = (
         update(Job)
         .where(
             Job.id == job_id,
             or_(Job.state == JobState.QUEUED, _lapsed()),
             Job.attempts < max_attempts,
-            ~exists().where(earlier.model_id == Job.model_id, earlier.seq < Job.seq, earlier.state.in_(OPEN)),
+            _first_of_model(),
         )
         .values(
             state=JobState.RUNNING,
@@ -104,14 +105,20 @@ def request_cancel(session: Session, job_id: str) -> None:
 
 
 def unclaimed(session: Session, older_than_seconds: float, limit: int = 100) -> Sequence[str]:
-    """Ids of jobs whose doorbell seems lost: queued and not rung lately, or running under a lapsed lease."""
+    """Ids of jobs whose doorbell seems lost: claimable, and not rung lately.
+
+    Every ring in vain costs a worker the start of a process, so the silence between two rings doubles while a
+    job waits for a busy worker, up to LONGEST_SILENCE.
+    """
+    now, rung = now_epoch(), type_coerce(Job.rung_at, Double)
+    waits_since = type_coerce(func.coalesce(Job.lease_until, Job.created_at), Double)
     return session.scalars(
         select(Job.id)
         .where(
-            or_(
-                and_(Job.state == JobState.QUEUED, Job.rung_at < now_epoch() - older_than_seconds),
-                and_(_lapsed(), Job.rung_at < now_epoch() - older_than_seconds),
-            )
+            or_(Job.state == JobState.QUEUED, _lapsed()),
+            _first_of_model(),
+            rung < now - older_than_seconds,
+            or_(rung - waits_since < now - rung, rung < now - LONGEST_SILENCE),
         )
         .order_by(Job.seq)
         .limit(limit)
@@ -143,3 +150,9 @@ def next_of_model(session: Session, model_id: str) -> str | None:
 
 def _lapsed() -> ColumnElement[bool]:
     return and_(Job.state == JobState.RUNNING, Job.lease_until < now_epoch())
+
+
+def _first_of_model() -> ColumnElement[bool]:
+    """No earlier job of the same model is open."""
+    earlier = aliased(Job)
+    return ~exists().where(earlier.model_id == Job.model_id, earlier.seq < Job.seq, earlier.state.in_(OPEN))
