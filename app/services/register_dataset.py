@@ -13,6 +13,7 @@ from app.lirf.data.dataset import ImageDataset
 from app.lirf.data.folders import read_zip
 from app.lirf.data.parquet import read_parquet
 from app.lirf.data.source import TORCHVISION, Split, open_source
+from app.lirf.errors import InvalidInputError
 from app.services.find import find_dataset, require
 from app.services.views import DatasetView, dataset_view
 from app.vault import datasets as dataset_store
@@ -40,10 +41,14 @@ def prepare_upload(sessions: Sessions, caller: Caller, data: bytes) -> PreparedD
         InvalidInputError: the file is damaged or not in the layout.
     """
     require(caller, Action.CREATE_DATASET)
-    if data.startswith(PARQUET_MAGIC):
-        return _store(sessions, "parquet", read_parquet(io.BytesIO(data)))
-    if data.startswith(ZIP_MAGIC):
-        return _store(sessions, "zip", read_zip(io.BytesIO(data)))
+    try:
+        if data.startswith(PARQUET_MAGIC):
+            return _store(sessions, "parquet", read_parquet(io.BytesIO(data)))
+        if data.startswith(ZIP_MAGIC):
+            return _store(sessions, "zip", read_zip(io.BytesIO(data)))
+    except InvalidInputError as error:
+        # the caller knows the data set as the part "file"; the problem itself says where in it the fault is
+        raise InvalidInputError("file", error.problem, error.remedy) from error
     raise UnsupportedMedia(
         "The file is neither Parquet nor ZIP.",
         "Upload Parquet in the Hugging Face image layout, or a ZIP of class folders.",
