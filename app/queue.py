@@ -27,6 +27,7 @@ def make_celery(settings: Settings) -> Celery:
         broker_transport_options=_transport_options(settings),
         worker_prefetch_multiplier=1,
         worker_pool_start_method="spawn",  # CUDA does not survive a fork
+        worker_proc_alive_timeout=120.0,  # importing torch takes a busy machine longer than Celery's 4 s
         worker_max_tasks_per_child=1,  # a fresh process gives all memory and the CUDA context back
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
