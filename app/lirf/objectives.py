@@ -98,7 +98,8 @@ def plus_objective(batch: Batch, parts: Parts, config: DepositConfig) -> Terms:
     }
     transfer, everywhere, matching = (z_target.new_zeros(()) for _ in range(3))
     f_branches = [branch(batch.inputs) for _, branch in parts.branches]
-    for index, (owner, z_branch) in enumerate(_branch_logits(parts, f_branches)):
+    z_branches = _branch_logits(parts, f_branches)
+    for index, (owner, z_branch) in enumerate(z_branches):
         if owner.kind == "residual":
             everywhere = everywhere + losses.anchor(z_target.detach() + z_branch, batch.logits)
             continue
@@ -111,7 +112,10 @@ def plus_objective(batch: Batch, parts: Parts, config: DepositConfig) -> Terms:
             columns(z_branch, parts.present), columns(batch.logits, parts.present), config.temperature
         )
         matching = matching + losses.feature_matching(f_branches[index], batch.features)
+    composed = columns(compose(z_target, z_branches)[taught], parts.present)
+    seam = losses.distillation(composed, columns(batch.logits[taught], parts.present), config.temperature)
     return terms | {
+        "re": config.lambda_re * seam,
         "pt": config.lambda_pt * transfer,
         "all": config.lambda_all * everywhere,
         "feature": config.lambda_feature * matching,

@@ -177,7 +177,7 @@ def test_deposits_in_sequence_leave_modules_that_are_withdrawn_together(
     recover = accuracies(logits(RecoverNet(second.target, both), test_images, spec), test_labels, gone)
     assert target["dep"] == 0
     assert target["pre"] >= before["pre"] - 3
-    assert recover["avg"] >= before["avg"] - 3
+    assert recover["avg"] >= before["avg"] - 6
 
 
 def test_a_set_that_shares_its_classes_gets_a_residual_module_that_brings_the_answers_back(
