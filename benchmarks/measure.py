@@ -1,0 +1,21 @@
+"""Repeats that take turns, so that a busy moment of the machine meets every contestant alike."""
+
+import statistics
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+Name = TypeVar("Name")
+
+
+def taking_turns(contestants: Mapping[Name, Callable[[], float]], repeats: int) -> dict[Name, list[float]]:
+    """Measure each contestant ``repeats`` times: a, b, c, a, b, c and so on."""
+    measured: dict[Name, list[float]] = {name: [] for name in contestants}
+    for _ in range(repeats):
+        for name, measure in contestants.items():
+            measured[name].append(measure())
+    return measured
+
+
+def summary(values: list[float]) -> dict[str, float | list[float]]:
+    """The median, and every repeat, so that readers see how far they lie apart."""
+    return {"median": round(statistics.median(values), 3), "repeats": [round(value, 3) for value in values]}
