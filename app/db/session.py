@@ -7,7 +7,10 @@ from typing import Any
 
 from sqlalchemy import Engine, create_engine, event, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DataError
 from sqlalchemy.orm import Session, sessionmaker
+
+from app.domain.errors import Invalid
 
 __all__ = ["Session", "Sessions", "make_engine", "open_sessions"]
 
@@ -35,12 +38,12 @@ class Sessions:
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        with self._read() as session:
+        with _storable(), self._read() as session:
             yield session
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        with self._write.begin() as session:
+        with _storable(), self._write.begin() as session:
             yield session
 
     def ping(self) -> None:
@@ -50,6 +53,18 @@ class Sessions:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+@contextmanager
+def _storable() -> Iterator[None]:
+    """Refuse a value that no column can hold, such as text with a zero byte or a number beyond 64 bits."""
+    try:
+        yield
+    except (DataError, OverflowError) as error:
+        raise Invalid(
+            "A value of the request is beyond what can be stored.",
+            "Send text without zero bytes, and whole numbers of a usual size.",
+        ) from error
 
 
 def open_sessions(url: str) -> Sessions:
