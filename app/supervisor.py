@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import structlog
 
 from app.lifeline import Lifeline
+from app.patience import PATIENT_THREADS
 
 WORKER = (
     sys.executable,
@@ -26,9 +27,6 @@ WORKER = (
     "--without-mingle",
     "--without-heartbeat",
 )
-PATIENT_THREADS = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}
-"""OpenMP threads that wait spinning starve the api, and each other, on a busy machine."""
-
 GRACE_SECONDS = 8.0
 PAUSE_SECONDS = 1.0
 

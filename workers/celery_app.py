@@ -2,8 +2,11 @@
 
 import os
 
+from app.patience import be_patient
+
 # a cold shutdown on SIGTERM: the claim lapses and another worker takes the job, so there is nothing to wait for
 os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")
+be_patient(os.environ)  # before anything below loads torch
 
 from app.config import Settings
 from app.queue import make_celery

@@ -13,7 +13,7 @@ from app.client import JobFailedError, ProblemError
 from app.config import Settings
 from app.lirf.errors import InvalidInputError
 
-cli = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="rich", help=__doc__)
+cli = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="rich")
 cli.add_typer(models.cli, name="models")
 cli.add_typer(keys.cli, name="keys")
 cli.command()(deposits.deposit)
