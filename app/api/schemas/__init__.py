@@ -4,4 +4,4 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Body(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=False, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=False, frozen=True, allow_inf_nan=False)
