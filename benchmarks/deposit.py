@@ -25,12 +25,12 @@ ARCHITECTURE = "resnet20"
 SPEC = InputSpec(3, 32, 32, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 OBJECTIVES: tuple[Objective, ...] = ("lirf", "lirf+")
 EPOCH_IMAGES = 10_000
-WARM_UP = 2
+WARM_UP = 1
 LONGEST = 60
 """Steps that no measurement passes."""
 
 NOTES = (
-    "Random images of two classes and random weights. Steps per second leave out the first two steps. "
+    "Random images of two classes and random weights. Steps per second leave out each first step. "
     f"seconds_per_epoch is extrapolated to {EPOCH_IMAGES} images from the median, not measured."
 )
 
@@ -115,7 +115,7 @@ def _images(count: int, seed: int) -> torch.Tensor:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--seconds", type=float, default=12.0, help="of each measurement")
+    parser.add_argument("--seconds", type=float, default=8.0, help="of each measurement")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, default=Path("benchmarks/results/deposit.json"))
