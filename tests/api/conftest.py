@@ -1,0 +1,138 @@
+"""The application on a socket and a database of its own; jobs are run here as a worker would run them."""
+
+import json
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+
+from app.config import Settings
+from app.db.session import Sessions, open_sessions
+from app.lirf.checkpoint import write_safetensors
+from app.lirf.networks import create, published_state
+from app.main import create_app
+from app.services.authenticate import KeyText
+from app.services.manage_keys import make_first_key
+from app.services.run_job import run_job
+
+Json = dict[str, Any]
+Headers = dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path) -> Settings:
+    folder = tmp_path_factory.mktemp("api")
+    shutil.copy(migrated_sqlite, folder / "lirf.db")
+    return Settings(data_dir=folder, threads=1)
+
+
+@pytest.fixture(scope="module")
+def database(settings: Settings) -> Iterator[Sessions]:
+    sessions = open_sessions(settings.database_url)
+    yield sessions
+    sessions.close()
+
+
+@pytest.fixture(scope="module")
+def http(settings: Settings) -> Iterator[httpx.Client]:
+    """A client of the application, which listens on a socket of its own."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(create_app(settings), log_config=None, access_log=False))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        while not server.started:
+            time.sleep(0.01)
+        with httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=120) as client:
+            yield client
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()
+
+
+@pytest.fixture(scope="module")
+def admin(database: Sessions) -> Headers:
+    key = make_first_key(database, KeyText.generate())
+    return {"Authorization": f"Bearer {key}"}
+
+
+@pytest.fixture(scope="module")
+def headers_of(http: httpx.Client, admin: Headers) -> Callable[..., Headers]:
+    """The headers of a principal, who is made if unknown."""
+
+    def make(principal: str, role: str = "member") -> Headers:
+        answer = http.post("/keys", json={"principal": principal, "role": role}, headers=admin)
+        return {"Authorization": f"Bearer {answer.json()['key']}"}
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def owner(headers_of: Callable[..., Headers]) -> Headers:
+    return headers_of("owner", "owner")
+
+
+@pytest.fixture(scope="module")
+def member(headers_of: Callable[..., Headers]) -> Headers:
+    return headers_of("member")
+
+
+@pytest.fixture(scope="module")
+def work(database: Sessions, settings: Settings) -> Callable[[str], None]:
+    """Run a job to its end."""
+
+    def run(job: str) -> None:
+        run_job(database, settings, job)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def weights() -> bytes:
+    return write_safetensors(published_state(create("resnet20", 10, 1)))
+
+
+@pytest.fixture(scope="module")
+def spec() -> Json:
+    """The body of POST /models, but the name."""
+    return {
+        "architecture": "resnet20",
+        "classes": [str(digit) for digit in range(10)],
+        "input": {"channels": 1, "height": 8, "width": 8},
+    }
+
+
+@pytest.fixture(scope="module")
+def data(http: httpx.Client, owner: Headers) -> str:
+    """The owner's data set."""
+    answer = http.post("/datasets", json={"name": "digits", "builtin": "digits"}, headers=owner)
+    return str(answer.json()["name"])
+
+
+@pytest.fixture(scope="module")
+def model(http: httpx.Client, owner: Headers, spec: Json, weights: bytes) -> str:
+    """The owner's model, from which nothing is deposited."""
+    body = json.dumps({"name": "plain", **spec})
+    answer = http.post("/models", data={"spec": body}, files={"weights": weights}, headers=owner)
+    return str(answer.json()["name"])
+
+
+@pytest.fixture(scope="module")
+def deposit(
+    http: httpx.Client, owner: Headers, spec: Json, weights: bytes, data: str, work: Callable[[str], None]
+) -> str:
+    """A sealed deposit from the owner's model ``deposited``."""
+    body = json.dumps({"name": "deposited", **spec})
+    http.post("/models", data={"spec": body}, files={"weights": weights}, headers=owner)
+    order = {"model": "deposited", "dataset": data, "select": {"classes": ["3", "8"]}, "epochs": 1}
+    accepted = http.post("/deposits", json={**order, "settings": {"min_steps": 1}}, headers=owner).json()
+    work(accepted["job"])
+    return str(accepted["deposits"][0])
