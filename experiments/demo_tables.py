@@ -72,7 +72,7 @@ def caption(runs: Sequence[Run], taken: Circumstances, command: str) -> str:
     config, seconds = first.details["config"], first.seconds
     seeds = ", ".join(dict.fromkeys(str(run.details["config"]["seed"]) for run in runs))
     parts = [
-        f"objective `{config['objective']}`",
+        f"Objective `{config['objective']}`",
         f"prune ratio {config['prune_ratio']}",
         f"seed {seeds}",
         f"n = {first.details['test_images']:,} test images, {first.details['deposit_images']:,} deposited",
