@@ -47,19 +47,19 @@ class DepositConfig:
         lambda_kr: weight of knowledge removal (masked-logit KL in ``lirf+``).
         lambda_at: weight of the attention loss inside L_kr.
         lambda_kp: weight of knowledge preservation.
-        lambda_re: weight of the recover loss (``lirf`` only).
+        lambda_re: weight of the recover loss (cross entropy in ``lirf``, distillation of T~ in ``lirf+``).
         lambda_pt: weight of partial knowledge transfer.
         lambda_anchor: weight of the squared error on preserved logits (``lirf+`` only).
         lambda_all: weight of distilling all logits into the deposit module (``lirf+`` only).
         lambda_feature: weight of feature matching (``lirf+`` only).
         surrogates: kinds of off-manifold inputs (``lirf+`` only), in equal shares.
         shift: augment deposit images by up to this many pixels each way.
-        flip: mirror half of the deposit images.
+        flip: mirror half of the deposit images; T0 judges what they show, no label is assumed.
         seed: of every random choice.
     """
 
     objective: Objective = "lirf+"
-    epochs: int = 6
+    epochs: int = 4
     min_steps: int = 200
     batch_size: int = 128
     learning_rate: float = 1e-3
@@ -69,17 +69,17 @@ class DepositConfig:
     seal_rows: bool = True
     freeze_statistics: bool = True
     temperature: float = 2.0
-    lambda_kr: float = 4.0
+    lambda_kr: float = 8.0
     lambda_at: float = 0.0
-    lambda_kp: float = 1.0
-    lambda_re: float = 0.0
+    lambda_kp: float = 3.0
+    lambda_re: float = 1.0
     lambda_pt: float = 4.0
-    lambda_anchor: float = 0.3
+    lambda_anchor: float = 1.0
     lambda_all: float = 1.0
     lambda_feature: float = 1.0
     surrogates: tuple[str, ...] = ("patch_mix",)
     shift: int = 0
-    flip: bool = False
+    flip: bool = True
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -121,6 +121,7 @@ class DepositConfig:
             lambda_all=0.0,
             lambda_feature=0.0,
             surrogates=(),
+            flip=False,
         )
         return replace(paper, **changes)
 

@@ -89,6 +89,13 @@ def deposit(
     gone = tuple(sorted({*absent, *sealed_classes(original)}))
     filters = [LogitFilter.of(deposit_set.classes) for deposit_set in sets]
     require_sets(sets, spec, num_classes, gone)
+    shared = any(owner.kind == "residual" for owner in filters)
+    if shared and config.objective == "lirf+" and not config.surrogates:
+        raise InvalidInputError(
+            "config.surrogates",
+            "none, yet a set shares its classes.",
+            "Name at least one kind, e.g. patch_mix.",
+        )
     chance = torch.Generator().manual_seed(config.seed)
 
     frozen_shallow, deep = partition(copy.deepcopy(original).frozen().to(device), split)
@@ -163,39 +170,40 @@ def require_sets(
     for index, deposit_set in enumerate(sets):
         spec.require(deposit_set.images, f"sets[{index}].images")
         require_labels(deposit_set.labels, len(deposit_set.images), num_classes, f"sets[{index}].labels")
-        if deposit_set.classes is None:
-            continue
-        field, classes = f"sets[{index}].classes", set(deposit_set.classes)
-        strangers = sorted(set(deposit_set.labels.tolist()) - classes)
-        if strangers:
-            raise InvalidInputError(
-                field,
-                f"the set holds samples of class {strangers[0]}, which is not among {sorted(classes)}.",
-                "List every class of the set, or give None for a set that shares its classes.",
-            )
-        if not classes <= set(range(num_classes)):
-            raise InvalidInputError(
-                field,
-                f"{sorted(classes)} are not all in 0..{num_classes - 1}.",
-                "Name classes of the network.",
-            )
-        if classes & set(absent):
-            raise InvalidInputError(
-                field,
-                f"class {min(classes & set(absent))} was deposited before.",
-                "Leave out deposited classes.",
-            )
-        if classes & taken:
-            raise InvalidInputError(
-                field, f"class {min(classes & taken)} is in two sets.", "Put each class into one set."
-            )
-        taken |= classes
+        taken |= _require_classes(deposit_set, f"sets[{index}].classes", num_classes, set(absent), taken)
     if len(taken) + len(absent) >= num_classes:
         raise InvalidInputError(
             "sets",
             "no class would be left to preserve.",
             "Keep at least one class, or erase the model instead.",
         )
+
+
+def _require_classes(
+    deposit_set: DepositSet, field: str, num_classes: int, absent: set[int], taken: set[int]
+) -> set[int]:
+    """The classes that the set owns, none for a residual set."""
+    classes = set(deposit_set.classes or ())
+    strangers = sorted(set(deposit_set.labels.tolist()) - classes) if deposit_set.classes is not None else []
+    if strangers:
+        raise InvalidInputError(
+            field,
+            f"the set holds samples of class {strangers[0]}, which is not among {sorted(classes)}.",
+            "List every class of the set, or give None for a set that shares its classes.",
+        )
+    if not classes <= set(range(num_classes)):
+        raise InvalidInputError(
+            field, f"{sorted(classes)} are not all in 0..{num_classes - 1}.", "Name classes of the network."
+        )
+    if classes & absent:
+        raise InvalidInputError(
+            field, f"class {min(classes & absent)} was deposited before.", "Leave out deposited classes."
+        )
+    if classes & taken:
+        raise InvalidInputError(
+            field, f"class {min(classes & taken)} is in two sets.", "Put each class into one set."
+        )
+    return classes
 
 
 def _batch(

@@ -52,7 +52,8 @@ class Batch:
 def paper_objective(batch: Batch, parts: Parts, config: DepositConfig) -> Terms:
     """L_all = L_kr + λ_kp L_kp + λ_re L_re + λ_pt L_pt (supplement Eq. 3), each already weighted.
 
-    L_kr and L_kp run on the union of the sets; L_re and L_pt sum over i on x_i of D_r^i.
+    L_kr and L_kp run on the union of the sets; L_re and L_pt sum over i on x_i of D_r^i. A residual module owns
+    no logits: its L_pt is taken on what it and T answer together.
     """
     features = parts.shallow(batch.inputs)
     z_target = parts.deep(features)
@@ -67,8 +68,9 @@ def paper_objective(batch: Batch, parts: Parts, config: DepositConfig) -> Terms:
         own = batch.owner == index
         if bool(own.any()):
             recovery = recovery + losses.recovery(composed[own], batch.labels[own])
+            answers = composed if owner.kind == "residual" else z_branch
             transfer = transfer + losses.partial_transfer(
-                owner.select(z_branch[own]), owner.select(batch.logits[own]), config.temperature
+                owner.select(answers[own]), owner.select(batch.logits[own]), config.temperature
             )
     return {
         "kr": config.lambda_kr * removal,

@@ -71,7 +71,7 @@ def train(
             optimiser.step()
             schedule.step()
             step += 1
-            total = finite(loss, "config.learning_rate", step)
+            losses = {"total": finite(loss, "config.learning_rate", step)}
             if on_step:
-                on_step(Progress(epoch, config.epochs, step, steps, {"total": total}))
+                on_step(Progress(epoch, config.epochs, step, steps, losses))
     return net.cpu().to(memory_format=torch.contiguous_format).frozen()

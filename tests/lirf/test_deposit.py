@@ -319,3 +319,12 @@ def test_each_objective_has_its_defaults() -> None:
     assert DepositConfig.of("lirf", seed=4) == DepositConfig.lirf(seed=4)
     assert DepositConfig.lirf().seal_rows is False
     assert DepositConfig.lirf_plus().seal_rows is True
+
+
+def test_a_set_that_shares_its_classes_needs_surrogates_in_the_stronger_objective(
+    untrained: Network, spec: InputSpec, small_set: DepositSet, brief: DepositConfig
+) -> None:
+    shared = replace(small_set, classes=None)
+    with pytest.raises(InvalidInputError, match=r"config\.surrogates: none, yet a set shares its classes"):
+        deposit(untrained, spec, SPLIT, [shared], replace(brief, surrogates=()))
+    assert deposit(untrained, spec, SPLIT, [shared], paper()).modules[0].filter.kind == "residual"
