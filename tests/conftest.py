@@ -14,6 +14,8 @@ import psutil
 import pytest
 import torch
 from sqlalchemy import create_engine, make_url, select, text
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from app.cli.demo.service import RunningService, running_service
 from app.db.migrate import upgrade
@@ -24,6 +26,24 @@ StartService = Callable[..., AbstractContextManager[RunningService]]
 Contents = Callable[[str], dict[str, list[Any]]]
 
 DATABASES = ("sqlite", "postgresql")
+
+
+class ByFile(LoadScopeScheduling):
+    """With ``pytest -n``, a file stays in one process, and so do all files that talk to one running service."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        if "[postgresql and valkey" in nodeid:
+            return "service on servers"
+        return (
+            "embedded service"
+            if nodeid.startswith(("tests/cli/", "tests/e2e/"))
+            else nodeid.split("::", maxsplit=1)[0]
+        )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -155,12 +175,14 @@ def start_service() -> StartService:
 
     @contextmanager
     def start(**variables: str) -> Iterator[RunningService]:
-        started: list[psutil.Process] = []
+        others = _services()
+        started: set[psutil.Process] = set()
         try:
             with running_service(LIRF_HEARTBEAT_SECONDS="0.05", **variables) as service:
-                started += _served_by_us()
+                (own,) = _services() - others
+                started |= {own, *own.children(recursive=True)}
                 yield service
-                started += _served_by_us()
+                started |= {own, *own.children(recursive=True)}
         finally:
             _, alive = psutil.wait_procs(started, timeout=10)
             for process in alive:
@@ -183,13 +205,10 @@ def service(start_service: StartService, service_url: str) -> Iterator[RunningSe
         yield running
 
 
-def _served_by_us() -> list[psutil.Process]:
-    """The processes of every `lirf up` that this process started."""
-    found = []
-    for process in psutil.Process().children():
-        if process.cmdline()[-2:] == ["app.cli", "up"]:
-            found += [process, *process.children(recursive=True)]
-    return found
+def _services() -> set[psutil.Process]:
+    """Every `lirf up` that this process started and that still runs."""
+    running = [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
+    return {child for child in running if child.cmdline()[-2:] == ["app.cli", "up"]}
 
 
 def _migrate(url: str) -> None:

@@ -31,8 +31,6 @@ class Done:
 
 Lirf = Callable[..., Done]
 
-pytestmark = pytest.mark.xdist_group("embedded service")
-
 CLASSES = ",".join(str(digit) for digit in range(10))
 
 

@@ -25,8 +25,6 @@ Contents = Callable[[str], dict[str, list[Any]]]
 Weights = Callable[..., bytes]
 Tensors = dict[str, torch.Tensor]
 
-pytestmark = pytest.mark.xdist_group("embedded service")
-
 DIGITS = [str(digit) for digit in range(10)]
 INPUT = {"channels": 1, "height": 8, "width": 8, "mean": [0.306], "std": [0.376]}
 SPEC = {"name": "never-registered", "architecture": "resnet20", "classes": DIGITS, "input": INPUT}

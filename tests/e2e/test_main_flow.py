@@ -35,13 +35,7 @@ class Story:
     erased: Json = field(default_factory=dict)
 
 
-@pytest.fixture(
-    scope="module",
-    params=[
-        pytest.param("embedded", marks=pytest.mark.xdist_group("embedded service")),
-        pytest.param("postgresql and valkey", marks=pytest.mark.xdist_group("service on servers")),
-    ],
-)
+@pytest.fixture(scope="module", params=["embedded", "postgresql and valkey"])
 def running(request: pytest.FixtureRequest, start_service: StartService) -> Iterator[RunningService]:
     if request.param == "embedded":
         yield request.getfixturevalue("service")
