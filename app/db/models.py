@@ -142,7 +142,7 @@ class ModelVersion(Base):
 
     A net is three artifacts: the shallow part, which every deposit changes; the deep part without the classifier,
     which is one artifact for all versions; and the head, which loses the rows that are sealed with a deposit.
-    ``shallow_digest`` is null once the version's shallow part has been destroyed.
+    ``shallow_digest`` and ``head_digest`` are null once the version has been destroyed.
     """
 
     __tablename__ = "model_versions"
@@ -154,7 +154,7 @@ class ModelVersion(Base):
     base: Mapped[int | None]
     shallow_digest: Mapped[str | None] = mapped_column(ForeignKey("artifacts.digest"), index=True)
     deep_digest: Mapped[str] = mapped_column(ForeignKey("artifacts.digest"), index=True)
-    head_digest: Mapped[str] = mapped_column(ForeignKey("artifacts.digest"), index=True)
+    head_digest: Mapped[str | None] = mapped_column(ForeignKey("artifacts.digest"), index=True)
     sealed_classes: Mapped[list[Any]] = mapped_column(default=list)
     metrics: Mapped[dict[str, Any] | None]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)

@@ -51,6 +51,16 @@ class Sessions:
         with self.engine.connect() as connection:
             connection.execute(text("SELECT 1"))
 
+    def scrub(self) -> None:
+        """Empty SQLite's write-ahead log, in which deleted bytes would otherwise lie until its next checkpoint."""
+        if self.engine.dialect.name != "sqlite":
+            return
+        connection = self.engine.raw_connection()  # a checkpoint cannot run inside a transaction
+        try:
+            connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
+        finally:
+            connection.close()
+
     def close(self) -> None:
         self.engine.dispose()
 

@@ -35,4 +35,6 @@ def erase_deposit(sessions: Sessions, caller: Caller, deposit_id: str) -> Deposi
             module.digest = None
         session.flush()
         artifacts.delete_unreferenced(session, digests)
-        return deposit_view(deposit)
+        erased = deposit_view(deposit)
+    sessions.scrub()
+    return erased

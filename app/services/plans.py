@@ -24,8 +24,8 @@ def network_plan(model: rows.Model) -> NetworkPlan:
 
 
 def stored_network(version: rows.ModelVersion) -> StoredNetwork:
-    """The version's digests; the caller has checked that the shallow part still exists."""
-    if version.shallow_digest is None:
+    """The version's digests; the caller has checked that it was not destroyed."""
+    if version.shallow_digest is None or version.head_digest is None:
         raise LookupError(f"version {version.number} was destroyed")
     return StoredNetwork(version.shallow_digest, version.deep_digest, version.head_digest)
 

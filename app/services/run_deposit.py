@@ -87,6 +87,7 @@ def _commit(sessions: Sessions, job: rows.Job, claim: Claim, ground: Ground, sea
             _seal(session, row, module, ground.base, number, sealed)
         if not job.payload["keep_original"]:
             _destroy(session, model.id, ground.base)
+    sessions.scrub()
 
 
 def _seal(
@@ -108,12 +109,12 @@ def _seal(
 
 
 def _destroy(session: Session, model_id: str, number: int) -> None:
-    """Delete the base version's shallow part: it still knows what the target has forgotten."""
+    """Delete the base version's shallow part and head: they still know what the target has forgotten."""
     version = models.version(session, model_id, number)
-    if version is None or version.shallow_digest is None:
+    if version is None:
         return
-    digests = {version.shallow_digest, version.head_digest}
-    version.shallow_digest = None
+    digests = {digest for digest in (version.shallow_digest, version.head_digest) if digest is not None}
+    version.shallow_digest = version.head_digest = None
     session.flush()
     artifacts.delete_unreferenced(session, digests)
 

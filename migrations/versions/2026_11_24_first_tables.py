@@ -161,7 +161,7 @@ def upgrade() -> None:
         sa.Column("base", sa.Integer(), nullable=True),
         sa.Column("shallow_digest", sa.String(length=64), nullable=True),
         sa.Column("deep_digest", sa.String(length=64), nullable=False),
-        sa.Column("head_digest", sa.String(length=64), nullable=False),
+        sa.Column("head_digest", sa.String(length=64), nullable=True),
         sa.Column("sealed_classes", sa.JSON(), nullable=False),
         sa.Column("metrics", sa.JSON(), nullable=True),
         sa.Column("created_at", sa.Double(), nullable=False),
