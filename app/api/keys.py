@@ -16,7 +16,7 @@ router = APIRouter(prefix="/keys", tags=["rights"])
 def make_key(
     body: KeyBody, context: ContextDep, caller: CallerDep, key: IdempotencyKey = None
 ) -> JSONResponse:
-    """Make a key; its text is shown this once."""
+    """Make a key; its text is shown this once, a repeat with the same Idempotency-Key shows null."""
     answer = create_once(
         context.sessions,
         caller,
@@ -24,6 +24,7 @@ def make_key(
         lambda session: create_key(
             session, caller, principal=body.principal, role=body.role, expires_at=body.expires_at
         ),
+        shown_once=["key"],
     )
     return created(answer, f"/keys/{answer['id']}")
 

@@ -111,13 +111,13 @@ def post_prediction(
         images = dataset_images(context.sessions, caller, body.dataset, body.indices or [])
     else:
         images = [decode(image, field=f"images.{row}") for row, image in enumerate(body.decoded())]
-    return _answer(context, caller, body.model, images, body.top_k)
+    return _answer(context, caller, body.model, images, body.top_k, "images.{row}")
 
 
 def _answer(
-    context: Context, caller: Caller, model: str, images: list[Tensor], top_k: int
+    context: Context, caller: Caller, model: str, images: list[Tensor], top_k: int, field: str = "image"
 ) -> list[PredictionView]:
-    return predict(context.sessions, context.composer, context.engine, caller, model, images, top_k)
+    return predict(context.sessions, context.composer, context.engine, caller, model, images, top_k, field)
 
 
 def _batch(data: bytes) -> PredictBody:

@@ -7,10 +7,10 @@ from typing import Any
 
 from sqlalchemy import Engine, create_engine, event, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DataError
+from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.orm import Session, sessionmaker
 
-from app.domain.errors import Invalid
+from app.domain.errors import Conflict, Invalid
 
 __all__ = ["Session", "Sessions", "make_engine", "open_sessions"]
 
@@ -67,9 +67,14 @@ class Sessions:
 
 @contextmanager
 def _storable() -> Iterator[None]:
-    """Refuse a value that no column can hold, such as text with a zero byte or a number beyond 64 bits."""
+    """Refuse what the database refuses: a value that no column can hold, or the loser of a race for one name."""
     try:
         yield
+    except IntegrityError as error:
+        raise Conflict(
+            "Another request changed the same thing at the same moment.",
+            "Look at what there is now, and try again.",
+        ) from error
     except (DataError, OverflowError) as error:
         raise Invalid(
             "A value of the request is beyond what can be stored.",

@@ -5,7 +5,7 @@ The record is written in the transaction that creates the resource, so a repeat 
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -33,9 +33,15 @@ def fingerprint(*parts: Any) -> str:
 
 
 def create_once(
-    sessions: Sessions, caller: Caller, request: Repeatable, create: Callable[[Session], Any]
+    sessions: Sessions,
+    caller: Caller,
+    request: Repeatable,
+    create: Callable[[Session], Any],
+    shown_once: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Run ``create`` in one write transaction, or return what it returned for this key before.
+
+    Fields in ``shown_once`` are secrets: they are not kept, and a repeat shows null in their place.
 
     Raises:
         Invalid: if the key was used with another body.
@@ -53,8 +59,9 @@ def create_once(
         if known is not None:
             return known.answer
         answer = _json(create(session))
+        kept = {**answer, **dict.fromkeys(shown_once)}
         idempotency.remember(
-            session, caller.principal_id, request.route, request.key, request.fingerprint, answer
+            session, caller.principal_id, request.route, request.key, request.fingerprint, kept
         )
         return answer
 

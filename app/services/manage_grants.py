@@ -7,6 +7,7 @@ from app.db.repositories import principals, rights
 from app.db.session import Session, Sessions
 from app.domain.errors import Invalid, NotFound
 from app.domain.rights import Action, Caller, Role, may
+from app.services.expiry import require_to_come
 from app.services.find import find_deposit, find_model, require
 from app.services.views import GrantView, grant_view
 
@@ -25,6 +26,7 @@ def create_grant(
         raise Invalid(
             "A grant names one deposit or one model.", "Give either 'deposit' or 'model'.", "deposit"
         )
+    require_to_come(expires_at)
     if deposit is not None:
         deposit = find_deposit(session, caller, deposit, Action.GRANT).id
     if model is not None:

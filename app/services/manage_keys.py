@@ -8,6 +8,7 @@ from app.db.session import Session, Sessions
 from app.domain.errors import Conflict, NotFound
 from app.domain.rights import Action, Caller, Role
 from app.services.authenticate import KeyText
+from app.services.expiry import require_to_come
 from app.services.find import require
 from app.services.views import KeyView, NewKeyView, key_view
 
@@ -34,8 +35,10 @@ def create_key(
 
     Raises:
         Conflict: if the principal exists with another role.
+        Invalid: if the key would have expired already.
     """
     require(caller, Action.MANAGE_KEYS)
+    require_to_come(expires_at)
     row = principals.by_name(session, principal)
     if row is None:
         row = Principal(name=principal, role=role)

@@ -14,6 +14,8 @@ from app.domain.rights import Action, Caller
 from app.inference.composer import Composer
 from app.inference.engine import Engine
 from app.lirf.data.images import fit
+from app.lirf.errors import InvalidInputError
+from app.lirf.networks import InputSpec
 from app.services.find import find_dataset, find_model, require, served_version
 from app.services.plans import input_spec, module_digests, network_plan, stored_network
 from app.services.views import ClassProbability, PredictionView
@@ -59,8 +61,9 @@ def predict(
     model: str,
     images: list[Tensor],
     top_k: int,
+    field: str = "image",
 ) -> list[PredictionView]:
-    """Classify uint8 images [C, H, W].
+    """Classify uint8 images [C, H, W]; ``field`` names one of them in a refusal, with ``{row}`` for its number.
 
     Raises:
         NotFound: unknown model.
@@ -69,7 +72,7 @@ def predict(
     with sessions.read() as session:
         entitled = entitlement(session, caller, model)
     spec = input_spec(entitled.model.input_spec)
-    batch = torch.stack([fit(image, *spec.shape) for image in images])
+    batch = torch.stack([_fitted(image, spec, field.format(row=row)) for row, image in enumerate(images)])
     net = composer.net(network_plan(entitled.model), stored_network(entitled.version), entitled.modules)
     probabilities = engine.probabilities(net, batch, spec)
     return [_view(entitled, row, top_k) for row in probabilities]
@@ -91,6 +94,13 @@ def _require_rows(indices: list[int], rows: int) -> list[int]:
         if not 0 <= index < rows:
             raise Invalid(f"Row {index} does not exist.", f"Choose a row from 0 to {rows - 1}.", "index")
     return indices
+
+
+def _fitted(image: Tensor, spec: InputSpec, field: str) -> Tensor:
+    try:
+        return fit(image, *spec.shape)
+    except InvalidInputError as error:
+        raise InvalidInputError(field, error.problem, error.remedy) from error
 
 
 def _view(entitled: Entitlement, probabilities: Tensor, top_k: int) -> PredictionView:

@@ -14,10 +14,14 @@ from app.domain.lifecycle import JobKind
 from app.domain.rights import Action, Caller
 from app.lirf.config import DepositConfig, Objective
 from app.lirf.data.selection import Selected, Selection, select, set_digest
+from app.lirf.errors import InvalidInputError
 from app.services.find import find_dataset, find_model, require, served_version
 from app.services.plans import input_spec, require_image_shape
 from app.services.views import AcceptedView
 from app.vault.datasets import DatasetIndex, load_index
+
+NAMED_SETTINGS = ("epochs", "batch_size", "learning_rate", "prune_ratio", "seal_rows", "seed")
+"""Fields of the learning core's DepositConfig that have a field of their own in a request."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ def plan_deposit(sessions: Sessions, caller: Caller, order: DepositOrder) -> Pla
         InvalidInputError: a selection or setting that cannot be used.
         Invalid: images or classes that the model does not know, or nothing that would be preserved.
     """
-    config = DepositConfig.of(order.objective, **_typed(order.settings))
+    config = _config(order)
     with sessions.read() as session:
         model = find_model(session, order.model)
         require(caller, Action.DEPOSIT, model.owner_id)
@@ -114,6 +118,16 @@ def accept_deposit(session: Session, caller: Caller, planned: PlannedDeposit) ->
     session.add_all(rows)
     session.flush()
     return AcceptedView(job.id, [row.id for row in rows])
+
+
+def _config(order: DepositOrder) -> DepositConfig:
+    """The objective's defaults with the order's changes; refusals name the field as the caller wrote it."""
+    try:
+        return DepositConfig.of(order.objective, **_typed(order.settings))
+    except InvalidInputError as error:
+        name = error.field.removeprefix("config.")
+        field = name if name in NAMED_SETTINGS else f"settings.{name}"
+        raise InvalidInputError(field, error.problem, error.remedy) from error
 
 
 def _typed(settings: dict[str, Any]) -> dict[str, Any]:

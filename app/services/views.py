@@ -19,10 +19,10 @@ class KeyView:
 
 @dataclass(frozen=True)
 class NewKeyView:
-    """``key`` is shown this once and cannot be shown again."""
+    """``key`` is shown this once and cannot be shown again; it is null in the repeat of an answer."""
 
     id: str
-    key: str
+    key: str | None
     principal: str
     role: str
     expires_at: datetime | None

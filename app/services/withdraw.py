@@ -6,9 +6,10 @@ from datetime import datetime
 from app.db.models import Deposit, Withdrawal, utc_now
 from app.db.repositories import deposits, principals, rights
 from app.db.session import Session, Sessions
-from app.domain.errors import Conflict, Forbidden, Gone, Invalid, NotFound
+from app.domain.errors import Conflict, Forbidden, Gone, NotFound
 from app.domain.lifecycle import DepositState
 from app.domain.rights import Action, Caller, Role, may, may_withdraw
+from app.services.expiry import require_to_come
 from app.services.find import require
 from app.services.views import WithdrawalView, withdrawal_view
 
@@ -40,8 +41,7 @@ def create_withdrawal(session: Session, caller: Caller, order: WithdrawalOrder) 
         raise Conflict(
             "The deposits belong to several models.", "Make one withdrawal for each model.", "deposits"
         )
-    if order.expires_at is not None and order.expires_at <= utc_now():
-        raise Invalid("expires_at lies in the past.", "Give a time to come, or none.", "expires_at")
+    require_to_come(order.expires_at)
     principal_id = _beneficiary(session, caller, order.scope, chosen)
     withdrawal = Withdrawal(
         model_id=chosen[0].model_id,

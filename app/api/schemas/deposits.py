@@ -4,7 +4,7 @@ from pydantic import Field, model_validator
 
 from app.api.schemas import Body
 from app.lirf.data.selection import Selection
-from app.services.request_deposit import DepositOrder
+from app.services.request_deposit import NAMED_SETTINGS, DepositOrder
 
 Plain = str | int | float | bool | None
 Name = Annotated[str, Field(min_length=1, max_length=255)]
@@ -74,8 +74,7 @@ class DepositBody(Body):
 
     def order(self) -> DepositOrder:
         selects = [self.select] if self.select else [one.select for one in self.deposits or ()]
-        named = ("epochs", "batch_size", "learning_rate", "prune_ratio", "seal_rows", "seed")
-        settings = {name: getattr(self, name) for name in named if getattr(self, name) is not None}
+        settings = {name: getattr(self, name) for name in NAMED_SETTINGS if getattr(self, name) is not None}
         return DepositOrder(
             model=self.model,
             dataset=self.dataset,
