@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app.config import Settings
-from app.db.models import Grant, Principal
+from app.db.models import ApiKey, Grant, Principal
 from app.db.repositories import deposits
 from app.db.session import Session, Sessions
 from app.domain.errors import Conflict, Forbidden, Gone, Invalid, NotFound, Unauthenticated
@@ -36,9 +36,10 @@ def order(*chosen: str, scope: str = "caller", expires_at: datetime | None = Non
 
 
 class TestKeys:
-    def made(self, sessions: Sessions, expires_at: datetime | None = None) -> tuple[str, str]:
+    def made(self, sessions: Sessions) -> tuple[str, str]:
         with sessions.write() as session:
-            view = create_key(session, ADMIN, principal="holder", role=Role.MEMBER, expires_at=expires_at)
+            view = create_key(session, ADMIN, principal="holder", role=Role.MEMBER, expires_at=None)
+        assert view.key is not None
         return view.id, view.key
 
     def test_a_key_names_its_holder(self, sqlite_sessions: Sessions) -> None:
@@ -48,8 +49,10 @@ class TestKeys:
 
     @pytest.mark.parametrize("fault", ["none", "malformed", "secret", "id", "expired", "revoked"])
     def test_a_key_that_is_not_live_names_nobody(self, sqlite_sessions: Sessions, fault: str) -> None:
-        past = datetime.now(UTC) - timedelta(seconds=1)
-        key_id, key = self.made(sqlite_sessions, past if fault == "expired" else None)
+        key_id, key = self.made(sqlite_sessions)
+        if fault == "expired":
+            with sqlite_sessions.write() as session:
+                session.get_one(ApiKey, key_id).expires_at = datetime.now(UTC) - timedelta(seconds=1)
         if fault == "revoked":
             revoke_key(sqlite_sessions, ADMIN, key_id)
         presented = {
