@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from app.cli.console import DEFAULT_URL, KeyOption, UrlOption, connected
-from app.lirf.checkpoint import read_torch_checkpoint, write_safetensors
 
 cli = typer.Typer(no_args_is_help=True, help="Models and their versions.")
 
@@ -33,6 +32,8 @@ def import_(
     key: KeyOption = "",
 ) -> None:
     """Read a checkpoint on this machine, tensors only, and register it as safetensors."""
+    from app.lirf.checkpoint import read_torch_checkpoint, write_safetensors  # noqa: PLC0415  torch takes seconds
+
     means = [float(value) for value in mean.split(",")]
     spec = {
         "name": name or file.stem,
