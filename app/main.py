@@ -8,8 +8,21 @@ from contextlib import asynccontextmanager
 import structlog
 from fastapi import FastAPI
 
-from app.api import datasets, deposits, grants, health, jobs, keys, models, predict, problems, withdrawals
+from app.api import (
+    datasets,
+    deposits,
+    grants,
+    health,
+    jobs,
+    keys,
+    metrics,
+    models,
+    predict,
+    problems,
+    withdrawals,
+)
 from app.api.context import Context
+from app.api.instruments import Metrics, RequestMetrics
 from app.api.middleware import BodyLimit
 from app.config import Settings
 from app.db.session import open_sessions
@@ -27,10 +40,11 @@ log = structlog.get_logger(__name__)
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Build the application; nothing is opened before it starts."""
     settings = settings or Settings()
+    measured = Metrics()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.context = context = _open(settings)
+        app.state.context = context = _open(settings, measured)
         stop = threading.Event()
         relay = threading.Thread(target=_relay, args=(context, stop), name="relay", daemon=True)
         relay.start()
@@ -48,8 +62,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         responses=problems.RESPONSES,
     )
     problems.install(app)
+    app.add_middleware(RequestMetrics, metrics=measured)
     app.add_middleware(BodyLimit, limit_of=lambda path: _body_limit(settings, path))
-    for resource in (models, datasets, deposits, withdrawals, grants, predict, jobs, keys, health):
+    for resource in (models, datasets, deposits, withdrawals, grants, predict, jobs, keys, health, metrics):
         app.include_router(resource.router)
     return app
 
@@ -58,14 +73,16 @@ def _body_limit(settings: Settings, path: str) -> int:
     return settings.max_upload_bytes if path in UPLOADS else settings.max_json_bytes
 
 
-def _open(settings: Settings) -> Context:
+def _open(settings: Settings, measured: Metrics) -> Context:
     sessions = open_sessions(settings.database_url)
+    measured.watch_states(sessions)
     return Context(
         settings=settings,
         sessions=sessions,
         composer=Composer(sessions, settings.cache_bytes),
         engine=Engine(choose_compute(settings.device, settings.threads).device),
         doorbell=Doorbell(settings),
+        metrics=measured,
     )
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from app.api.instruments import Metrics
 from app.config import Settings
 from app.db.session import Sessions
 from app.inference.composer import Composer
@@ -16,3 +17,4 @@ class Context:
     composer: Composer
     engine: Engine
     doorbell: Doorbell
+    metrics: Metrics

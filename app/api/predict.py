@@ -117,7 +117,9 @@ def post_prediction(
 def _answer(
     context: Context, caller: Caller, model: str, images: list[Tensor], top_k: int, field: str = "image"
 ) -> list[PredictionView]:
-    return predict(context.sessions, context.composer, context.engine, caller, model, images, top_k, field)
+    answers = predict(context.sessions, context.composer, context.engine, caller, model, images, top_k, field)
+    context.metrics.count_predictions(answers)
+    return answers
 
 
 def _batch(data: bytes) -> PredictBody:

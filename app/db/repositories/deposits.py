@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session, selectinload
 
 from app.db.models import Deposit
@@ -60,3 +60,8 @@ def sealed_of_model(session: Session, model_id: str) -> Sequence[Deposit]:
         .unique()
         .all()
     )
+
+
+def count_by_state(session: Session) -> dict[str, int]:
+    rows = session.execute(select(Deposit.state, func.count()).group_by(Deposit.state))
+    return {state: count for state, count in rows}  # noqa: C416  a Row is a tuple, but not to the type checker

@@ -139,6 +139,11 @@ def exhausted(session: Session, max_attempts: int) -> Sequence[Job]:
     return session.scalars(select(Job).where(_lapsed(), Job.attempts >= max_attempts)).all()
 
 
+def count_by_state(session: Session) -> dict[str, int]:
+    rows = session.execute(select(Job.state, func.count()).group_by(Job.state))
+    return {state: count for state, count in rows}  # noqa: C416  a Row is a tuple, but not to the type checker
+
+
 def next_of_model(session: Session, model_id: str) -> str | None:
     return session.scalar(
         select(Job.id)

@@ -1,0 +1,89 @@
+"""What is counted: requests, predictions by net, and the states of jobs and deposits."""
+
+import time
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.db.session import Sessions
+from app.services.count_states import count_states
+from app.services.views import PredictionView
+
+UNMATCHED = "unmatched"
+SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 30.0, 120.0)
+
+
+class Metrics:
+    """The instruments of one application; two applications in one process do not share them."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "lirf_http_requests", "Requests answered.", ("method", "route", "status"), registry=self.registry
+        )
+        self.seconds = Histogram(
+            "lirf_http_request_seconds",
+            "Time to the last byte of an answer.",
+            ("method", "route"),
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        self.predictions = Counter(
+            "lirf_predictions",
+            "Images classified, by the net that answered.",
+            ("net",),
+            registry=self.registry,
+        )
+
+    def count_predictions(self, answers: Iterable[PredictionView]) -> None:
+        for answer in answers:
+            self.predictions.labels(answer.net).inc()
+
+    def watch_states(self, sessions: Sessions) -> None:
+        """Show how many jobs and deposits the database holds in each state, counted at every scrape."""
+        self.registry.register(_States(sessions))
+
+
+class RequestMetrics:
+    """Counts and times every request under its route's template, so that ids make no new series."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        status = 500
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        finally:
+            route = getattr(scope.get("route"), "path", UNMATCHED)
+            self._metrics.requests.labels(scope["method"], route, status).inc()
+            self._metrics.seconds.labels(scope["method"], route).observe(time.perf_counter() - started)
+
+
+class _States(Collector):
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        for name, counts in count_states(self._sessions).items():
+            family = GaugeMetricFamily(
+                f"lirf_{name}", f"How many {name} are in each state.", labels=("state",)
+            )
+            for state, count in counts.items():
+                family.add_metric((state,), count)
+            yield family
