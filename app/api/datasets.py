@@ -17,6 +17,7 @@ from app.services.register_dataset import (
     register_dataset,
     show_dataset,
 )
+from app.services.uploads import kept_if_registered
 from app.services.views import DatasetView
 
 router = APIRouter(prefix="/datasets", tags=["datasets"])
@@ -46,12 +47,13 @@ def upload(
     else:
         prepared = prepare_upload(context.sessions, caller, submission.file or b"")
     name = body.name if isinstance(body, BuiltinBody | UploadBody) else ""
-    answer = create_once(
-        context.sessions,
-        caller,
-        repeatable("POST /datasets", key, body.model_dump(), submission.file),
-        lambda session: register_dataset(session, caller, name, prepared),
-    )
+    with kept_if_registered(context.sessions, prepared.digests):
+        answer = create_once(
+            context.sessions,
+            caller,
+            repeatable("POST /datasets", key, body.model_dump(), submission.file),
+            lambda session: register_dataset(session, caller, name, prepared),
+        )
     return created(answer, f"/datasets/{answer['id']}")
 
 

@@ -12,6 +12,7 @@ from app.services.idempotency import create_once
 from app.services.register_model import prepare_model, register_model
 from app.services.roll_back_model import roll_back
 from app.services.show_models import list_models, list_versions, show_model
+from app.services.uploads import kept_if_registered
 from app.services.views import ModelView, VersionView
 
 router = APIRouter(prefix="/models", tags=["models"])
@@ -40,12 +41,13 @@ def register(
         context.sessions, caller, body.order(), submission.file, context.settings.extra_architectures
     )
     training = body.train.order() if body.train else None
-    answer = create_once(
-        context.sessions,
-        caller,
-        repeatable("POST /models", key, body.model_dump(), submission.file),
-        lambda session: register_model(session, caller, prepared, training),
-    )
+    with kept_if_registered(context.sessions, prepared.digests):
+        answer = create_once(
+            context.sessions,
+            caller,
+            repeatable("POST /models", key, body.model_dump(), submission.file),
+            lambda session: register_model(session, caller, prepared, training),
+        )
     if answer["job"] is None:
         return created(answer, f"/models/{answer['name']}")
     context.doorbell.ring(answer["job"])

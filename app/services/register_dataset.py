@@ -31,6 +31,10 @@ class PreparedDataset:
     images: ImageDataset
     stored: StoredDataset
 
+    @property
+    def digests(self) -> tuple[str, ...]:
+        return (self.stored.pixels_digest, self.stored.index_digest)
+
 
 def prepare_upload(sessions: Sessions, caller: Caller, data: bytes) -> PreparedDataset:
     """Decode and store an uploaded Parquet or ZIP file.

@@ -50,6 +50,10 @@ class PreparedModel:
     plan: NetworkPlan
     stored: StoredNetwork | None
 
+    @property
+    def digests(self) -> tuple[str, ...]:
+        return (self.stored.shallow, self.stored.deep, self.stored.head) if self.stored else ()
+
 
 def prepare_model(
     sessions: Sessions, caller: Caller, order: ModelOrder, weights: bytes | None, extra: Sequence[str] = ()
