@@ -41,7 +41,7 @@ def survey(sessions: Sessions, job: rows.Job) -> Ground:
         dataset = datasets.by_reference(session, queued[0].dataset_id)
         test_id = queued[0].evaluate_on_id
         test = None if test_id is None else datasets.by_reference(session, test_id)
-        earlier = deposits.sealed_of_model(session, model.id)
+        earlier = deposits.forgotten_by(session, model.id, version.number)
     if dataset is None:
         raise LookupError(f"data set {queued[0].dataset_id} is gone")
     return Ground(

@@ -23,9 +23,10 @@ def relay_jobs(sessions: Sessions, settings: Settings, ring: Callable[[str], Non
     if not waiting:
         return 0
     with sessions.write() as session:
-        for job in jobs.exhausted(session, settings.max_attempts):
+        lost = jobs.exhausted(session, settings.max_attempts)
+        for job in lost:
             _give_up(session, job)
-            waiting.remove(job.id) if job.id in waiting else None
+        waiting = [job_id for job_id in waiting if job_id not in {job.id for job in lost}]
         jobs.mark_rung(session, waiting)
     for job_id in waiting:
         ring(job_id)

@@ -49,17 +49,13 @@ def holding(session: Session, model_id: str) -> Sequence[Deposit]:
     )
 
 
-def sealed_of_model(session: Session, model_id: str) -> Sequence[Deposit]:
-    return (
-        session.scalars(
-            select(Deposit)
-            .where(Deposit.model_id == model_id, Deposit.state == DepositState.SEALED)
-            .options(selectinload(Deposit.modules))
-            .order_by(Deposit.id)
-        )
-        .unique()
-        .all()
+def forgotten_by(session: Session, model_id: str, version: int) -> Sequence[Deposit]:
+    """Deposits whose knowledge this version of the model has lost, whether it is sealed or erased."""
+    done = (DepositState.SEALED, DepositState.ERASED)
+    statement = select(Deposit).where(
+        Deposit.model_id == model_id, Deposit.state.in_(done), Deposit.target_version <= version
     )
+    return session.scalars(statement.order_by(Deposit.id)).unique().all()
 
 
 def count_by_state(session: Session) -> dict[str, int]:
