@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, Self
 
 from app.lirf.errors import InvalidInputError
+from app.lirf.precision import Precision
 from app.lirf.surrogates import KINDS
 
 Objective = Literal["lirf", "lirf+"]
@@ -159,6 +160,7 @@ class TrainConfig:
         label_smoothing: share of the target spread over the other classes.
         shift: augment by up to this many pixels each way.
         flip: mirror half of the images.
+        precision: of products; ``auto`` is bfloat16 where the device has it in hardware, else float32.
         seed: of the order, the augmentation and, through `seed_everything`, the initial weights.
     """
 
@@ -169,6 +171,7 @@ class TrainConfig:
     label_smoothing: float = 0.0
     shift: int = 0
     flip: bool = False
+    precision: Precision = "auto"
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -9,7 +9,9 @@ from torch.nn import functional as F
 from app.lirf.augmentation import flip, shift
 from app.lirf.checks import finite, require_labels
 from app.lirf.config import Progress, TrainConfig
+from app.lirf.errors import InvalidInputError
 from app.lirf.networks import InputSpec, Network, classifier
+from app.lirf.precision import mixed
 
 
 def seed_everything(seed: int) -> None:
@@ -45,10 +47,44 @@ def train(
     """
     spec.require(images)
     require_labels(labels, len(images), classifier(net).out_features)
+
+    def loss(inputs: Tensor, batch: Tensor) -> Tensor:
+        return F.cross_entropy(net(inputs), labels[batch].to(device), label_smoothing=config.label_smoothing)
+
+    return minimise(net, spec, images, loss, config, device=device, on_step=on_step)
+
+
+def minimise(
+    net: Network,
+    spec: InputSpec,
+    images: Tensor,
+    loss: Callable[[Tensor, Tensor], Tensor],
+    config: TrainConfig,
+    *,
+    device: str | torch.device = "cpu",
+    on_step: Callable[[Progress], None] | None = None,
+) -> Network:
+    """The loop of `train` with any loss; the network is changed in place and returned frozen, on the CPU.
+
+    Args:
+        net: what is trained.
+        spec: what it reads.
+        images: uint8 [N, C, H, W].
+        loss: of a batch, from its normalised, augmented inputs [B, C, H, W] and the indices [B] of its images;
+            called in the precision of ``config``.
+        config: see `TrainConfig`.
+        device: ``cpu``, ``cuda`` or any torch device.
+        on_step: called after every step; what it raises ends the training.
+
+    Raises:
+        InvalidInputError: no images, images that do not fit, or a loss that is no longer a number.
+    """
+    spec.require(images)
+    if len(images) == 0:
+        raise InvalidInputError("images", "there are none.", "Give at least one.")
     chance = torch.Generator().manual_seed(config.seed)
     net.to(device).to(memory_format=torch.channels_last).train().requires_grad_()
-    per_epoch = -(-len(images) // config.batch_size)
-    steps = per_epoch * config.epochs
+    steps = -(-len(images) // config.batch_size) * config.epochs
     optimiser = torch.optim.SGD(
         net.parameters(),
         lr=config.learning_rate,
@@ -62,16 +98,15 @@ def train(
         for batch in torch.split(torch.randperm(len(images), generator=chance), config.batch_size):
             inputs = shift(spec.normalise(images[batch].to(device)), config.shift, chance)
             inputs = flip(inputs, chance) if config.flip else inputs
-            loss = F.cross_entropy(
-                net(inputs), labels[batch].to(device), label_smoothing=config.label_smoothing
-            )
+            with mixed(device, config.precision):
+                total = loss(inputs, batch)
             optimiser.zero_grad()
-            torch.autograd.backward(loss)
+            torch.autograd.backward(total)
             nn.utils.clip_grad_norm_(net.parameters(), 5.0)
             optimiser.step()
             schedule.step()
             step += 1
-            losses = {"total": finite(loss, "config.learning_rate", step)}
+            losses = {"total": finite(total, "config.learning_rate", step)}
             if on_step:
                 on_step(Progress(epoch, config.epochs, step, steps, losses))
     return net.cpu().to(memory_format=torch.contiguous_format).frozen()
