@@ -1,6 +1,7 @@
 """Accuracies in percent, the paper's metrics, and one report on original, target and recover net."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -15,14 +16,24 @@ from app.lirf.rows import with_rows
 Report = dict[str, dict[str, float | dict[int, float]]]
 
 
-@torch.inference_mode()
 def logits(net: nn.Module, images: Tensor, spec: InputSpec, batch_size: int = 500) -> Tensor:
     """Logits [N, C] of uint8 images [N, C, H, W], on the CPU; the network is set to evaluation mode."""
+    return in_batches(net, net, images, spec, batch_size)
+
+
+@torch.inference_mode()
+def in_batches(
+    net: nn.Module, ask: Callable[[Tensor], Tensor], images: Tensor, spec: InputSpec, batch_size: int
+) -> Tensor:
+    """What ``ask`` returns for normalised images on the net's device, joined on the CPU: [N, ...].
+
+    The network is set to evaluation mode.
+    """
     net.eval()
     first = next(net.parameters(), None)
     device = first.device if first is not None else torch.device("cpu")
     spec.require(images)
-    answers = [net(spec.normalise(batch.to(device))).cpu() for batch in torch.split(images, batch_size)]
+    answers = [ask(spec.normalise(batch.to(device))).cpu() for batch in torch.split(images, batch_size)]
     return torch.cat(answers)
 
 
@@ -89,7 +100,8 @@ def report(
 
     Returns:
         ``original`` (pre, dep, avg, per_class), ``target`` (the same, f, h and, with sealed rows put back,
-        pre_rows_kept, dep_rows_kept, h_rows_kept), ``recover`` (pre, dep, avg, per_class) and ``swap``.
+        pre_rows_kept, dep_rows_kept, h_rows_kept), ``recover`` (pre, dep, avg, per_class), ``swap`` and,
+        for comparison with the official code only, ``oracle`` (pre, dep, avg).
     """
     if deposited is None:
         deposited = class_mask(labels, [index for module in modules for index in module.filter.classes])
@@ -115,7 +127,42 @@ def report(
     figures: Report = {
         name: {**values, "per_class": per_class(answers[name], labels)} for name, values in measured.items()
     }
-    return {**figures, "swap": {**swap(answers, modules, labels)}}
+    branches = branch_logits(recover_net, images, spec, batch_size)
+    return {
+        **figures,
+        "swap": {**swap(answers, modules, labels)},
+        "oracle": {**oracle(answers["rows_kept"], branches, answers["recover"], labels, deposited)},
+    }
+
+
+def branch_logits(
+    net: RecoverNet, images: Tensor, spec: InputSpec, batch_size: int = 500
+) -> tuple[Tensor, ...]:
+    """Logits [N, C] of each branch T_r^i then T^(n-), unfiltered; of a residual one without the bias."""
+    return tuple(
+        in_batches(net, partial(net.branch_logits, index), images, spec, batch_size)
+        for index in range(len(net.branches))
+    )
+
+
+def oracle(
+    target: Tensor, branches: Sequence[Tensor], recovered: Tensor, labels: Tensor, deposited: Tensor
+) -> dict[str, float]:
+    """Pre, Dep and Avg as the official LIRF code composes them; for comparison with it and nothing else.
+
+    Preserved samples are answered by the unfiltered sum z_T + Σ_i z of T_r^i then T^(n-), deposited ones by
+    the filtered recover net. That asks the label which formula to use, so no served network can do it
+    (train_deposit.py of JngwenYe/LIRF, b99a5a5).
+
+    Args:
+        target: z_T with its sealed rows put back, since those logits are part of the sum: [N, C].
+        branches: per module its unfiltered logits, [N, C].
+        recovered: T~(x), [N, C].
+        labels: int64 [N].
+        deposited: bool [N].
+    """
+    unfiltered = torch.stack([target, *branches]).sum(dim=0)
+    return accuracies(torch.where(deposited[:, None], recovered, unfiltered), labels, deposited)
 
 
 def swap(answers: Mapping[str, Tensor], modules: Sequence[DepositModule], labels: Tensor) -> dict[str, float]:

@@ -9,16 +9,20 @@ from app.lirf.errors import InvalidInputError
 from app.lirf.evaluation import (
     accuracies,
     accuracy,
+    branch_logits,
     class_mask,
     forgetting,
     harmonic,
     logits,
+    oracle,
     per_class,
     preserved_accuracy,
     report,
 )
+from app.lirf.filters import LogitFilter, compose
 from app.lirf.networks import InputSpec, Network
 from app.lirf.recover import RecoverNet
+from app.lirf.rows import with_rows
 
 # (where, Dep of the original, Pre, Dep, H) in percent, wherever the paper prints all four
 PUBLISHED_H = [
@@ -112,6 +116,43 @@ def test_logits_do_not_depend_on_the_batch_size(untrained: Network, spec: InputS
     assert whole.shape == (10, 10)
 
 
+def test_the_oracle_asks_the_label_which_formula_to_use() -> None:
+    target = torch.tensor([[5.0, 0.0, 0.0], [9.0, 0.0, 0.0]])
+    branch = torch.tensor([[4.0, 0.0, 6.0], [2.0, 0.0, 10.0]])
+    labels, deposited = torch.tensor([0, 2]), torch.tensor([False, True])
+    recovered = compose(target, [(LogitFilter("classes", (2,)), branch)])
+    filtered = accuracies(recovered, labels, deposited)
+    unfiltered = accuracies(target + branch, labels, deposited)
+    assert (filtered["pre"], filtered["dep"]) == (0, 100)
+    assert (unfiltered["pre"], unfiltered["dep"]) == (100, 0)
+    assert oracle(target, [branch], recovered, labels, deposited) == {"pre": 100, "dep": 100, "avg": 100}
+
+
+def test_the_oracle_weighs_avg_by_samples_and_adds_every_branch() -> None:
+    target = torch.tensor([[1.0, 0.0], [1.0, 0.0], [1.0, 0.0], [1.0, 0.0]])
+    first, second = torch.tensor([0.0, 0.6]).expand(4, 2), torch.tensor([0.0, 0.6]).expand(4, 2)
+    labels, deposited = torch.tensor([1, 1, 1, 1]), torch.tensor([True, False, False, False])
+    assert oracle(target, [first], target, labels, deposited) == {"pre": 0, "dep": 0, "avg": 0}
+    assert oracle(target, [first, second], target, labels, deposited) == {"pre": 100, "dep": 0, "avg": 75}
+
+
+def test_a_reported_oracle_puts_sealed_rows_back_and_filters_deposited_samples_alone(
+    original: Network, deposited: DepositResult, spec: InputSpec, digits: tuple[Tensor, ...]
+) -> None:
+    images, labels = digits[2], digits[3]
+    measured = report(original, deposited.target, deposited.modules, spec, images, labels)
+    (module,) = deposited.modules
+    gone = class_mask(labels, module.filter.classes)
+    (branch,) = branch_logits(RecoverNet(deposited.target, deposited.modules), images, spec)
+    sealed = logits(deposited.target, images, spec) + branch
+    restored = with_rows(deposited.target, [(module.filter.classes, module.tensors)])
+    unsealed = logits(restored, images, spec) + branch
+    assert set(sealed.argmax(dim=1).tolist()).isdisjoint(module.filter.classes)
+    assert not set(unsealed.argmax(dim=1).tolist()).isdisjoint(module.filter.classes)
+    assert measured["oracle"]["pre"] == accuracy(unsealed[~gone], labels[~gone])
+    assert measured["oracle"]["dep"] == measured["recover"]["dep"]
+
+
 def test_the_report_shows_both_ways_of_counting_and_one_composition_on_one_mixed_set(
     original: Network, deposited: DepositResult, spec: InputSpec, digits: tuple[Tensor, ...]
 ) -> None:
@@ -136,3 +177,4 @@ def test_a_report_counts_given_samples_for_sets_that_share_their_classes(
     assert measured["target"]["f"] == 0
     assert measured["original"]["dep"] == accuracy(logits(original, images[:20], spec), labels[:20])
     assert measured["recover"]["avg"] == measured["original"]["avg"]
+    assert measured["oracle"] == {name: measured["original"][name] for name in ("pre", "dep", "avg")}
