@@ -6,23 +6,29 @@ Read `deposit` from the top; what is minimised stands in `objectives`.
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from app.lirf.augmentation import flip, shift
 from app.lirf.checks import finite, require_labels
 from app.lirf.config import DepositConfig, Progress
 from app.lirf.errors import InvalidInputError
 from app.lirf.filters import LogitFilter, preserved_classes
-from app.lirf.losses import random_labels
+from app.lirf.folding import folded
 from app.lirf.module import DepositModule
 from app.lirf.networks import InputSpec, Network, classifier, published_state
-from app.lirf.objectives import Batch, Parts, paper_objective, plus_objective
+from app.lirf.objectives import Parts, paper_objective, plus_objective
+from app.lirf.optimiser import Optimiser
 from app.lirf.partition import partition, recompose
-from app.lirf.pruning import prune
+from app.lirf.precision import mixed
+from app.lirf.pruning import prune_and_tell
+from app.lirf.reconstruction import reconstruct
 from app.lirf.rows import sealed_classes, take_rows, without_rows
-from app.lirf.surrogates import faint_mixup, surrogates
+from app.lirf.surrogates import patch_mix
+from app.lirf.teacher import Teacher
+
+EXAMPLES = 256
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,7 @@ def deposit(
     absent: tuple[int, ...] = (),
     device: str | torch.device = "cpu",
     on_step: Callable[[Progress], None] | None = None,
+    on_epoch: Callable[[int, DepositResult], None] | None = None,
 ) -> DepositResult:
     """Deposit several sets at once; for a sequence, call again with the target of the call before.
 
@@ -80,6 +87,7 @@ def deposit(
         absent: classes that earlier deposits took out; sealed rows are recognised without being named.
         device: where to train.
         on_step: called after every step; what it raises cancels the deposit.
+        on_epoch: called after every epoch, from 1, with what the deposit would leave behind if it ended there.
 
     Raises:
         InvalidInputError: sets, split or settings that cannot work, or a loss that is no longer a number.
@@ -99,17 +107,22 @@ def deposit(
     chance = torch.Generator().manual_seed(config.seed)
 
     frozen_shallow, deep = partition(copy.deepcopy(original).frozen().to(device), split)
+    shallow = copy.deepcopy(frozen_shallow).requires_grad_()
+    pruned = [prune_and_tell(frozen_shallow, config.prune_ratio, spec.shape) for _ in filters]
+    trained = nn.ModuleList([shallow, *(branch for branch, _ in pruned)])
+    for part in (frozen_shallow, deep, trained):
+        part.to(memory_format=torch.channels_last)
+    trained.train(mode=not config.freeze_statistics)
+    fold = folded if config.freeze_statistics else _as_it_is
     parts = Parts(
-        shallow=copy.deepcopy(frozen_shallow).requires_grad_(),
-        deep=deep,
-        branches=[(owner, prune(frozen_shallow, config.prune_ratio, spec.shape)) for owner in filters],
+        shallow=fold(shallow),
+        trunk=folded(deep.part(0, len(deep) - 1)),
+        head=deep.part(len(deep) - 1),
+        branches=[(owner, fold(branch)) for owner, (branch, _) in zip(filters, pruned, strict=True)],
         preserved=preserved_classes(num_classes, filters, gone),
         present=preserved_classes(num_classes, [], gone),
     )
-    for part in (frozen_shallow, deep, parts.shallow, *(branch for _, branch in parts.branches)):
-        part.to(memory_format=torch.channels_last)
-    trained = nn.ModuleList([parts.shallow, *(branch for _, branch in parts.branches)])
-    trained.train(mode=not config.freeze_statistics)
+    teacher = Teacher.of(folded(frozen_shallow), parts, config)
     objective = paper_objective if config.objective == "lirf" else plus_objective
 
     images = torch.cat([deposit_set.images for deposit_set in sets])
@@ -117,8 +130,11 @@ def deposit(
     owners = torch.cat([torch.full_like(part.labels, index) for index, part in enumerate(sets)])
     per_epoch = -(-len(images) // config.batch_size)
     epochs = max(config.epochs, -(-config.min_steps // per_epoch))
-    optimiser = _optimiser(config, trained)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, T_max=epochs * per_epoch)
+    examples = _examples(images, spec, chance).to(device).to(memory_format=torch.channels_last)
+    if config.reconstruct:
+        for branch, kept in pruned:
+            reconstruct(branch, frozen_shallow, kept, examples, chance)
+    optimiser = Optimiser(config, trained, examples, steps=epochs * per_epoch, generator=chance)
 
     curves: list[dict[str, float]] = []
     step = 0
@@ -126,14 +142,11 @@ def deposit(
         sums: dict[str, float] = {}
         for chosen in torch.split(torch.randperm(len(images), generator=chance), config.batch_size):
             inputs = spec.normalise(images[chosen].to(device)).to(memory_format=torch.channels_last)
-            batch = _batch(inputs, labels[chosen], owners[chosen], frozen_shallow, parts, config, chance)
-            terms = objective(batch, parts, config)
+            with mixed(device, config.precision):
+                batch = teacher.batch(inputs, labels[chosen], owners[chosen], chance)
+                terms = objective(batch, parts, config)
             total = torch.stack(list(terms.values())).sum()
-            optimiser.zero_grad()
-            torch.autograd.backward(total)
-            nn.utils.clip_grad_norm_(trained.parameters(), config.clip_norm)
-            optimiser.step()
-            schedule.step()
+            optimiser.step(total)
             step += 1
             values = {name: float(value.detach()) for name, value in terms.items()}
             values["total"] = finite(total, "config.learning_rate", step)
@@ -141,17 +154,34 @@ def deposit(
             if on_step:
                 on_step(Progress(epoch, epochs, step, epochs * per_epoch, values))
         curves.append({name: value / per_epoch for name, value in sums.items()})
+        if on_epoch:
+            on_epoch(epoch, _result(trained, deep, filters, split, config, curves))
 
-    trained.cpu().to(memory_format=torch.contiguous_format)
-    target = recompose(parts.shallow, deep.cpu().to(memory_format=torch.contiguous_format)).frozen()
+    return _result(trained, deep, filters, split, config, curves)
+
+
+def _result(
+    trained: nn.ModuleList,
+    deep: Network,
+    filters: Sequence[LogitFilter],
+    split: int,
+    config: DepositConfig,
+    curves: list[dict[str, float]],
+) -> DepositResult:
+    """What the networks are worth now, as copies: training may go on."""
+    copies = copy.deepcopy(trained).cpu().to(memory_format=torch.contiguous_format)
+    shallow, *branches = cast("list[Network]", list(copies))
+    frozen_deep = copy.deepcopy(deep).cpu().to(memory_format=torch.contiguous_format)
+    target = recompose(shallow, frozen_deep).frozen()
     owned = [index for owner in filters for index in owner.classes]
     return DepositResult(
         target=without_rows(target, owned) if config.seal_rows else target,
-        target_shallow=published_state(parts.shallow),
+        target_shallow=published_state(shallow),
         modules=tuple(
-            _module(target, owner, branch.frozen(), split, config) for owner, branch in parts.branches
+            _module(target, owner, branch.frozen(), split, config)
+            for owner, branch in zip(filters, branches, strict=True)
         ),
-        curves=curves,
+        curves=list(curves),
     )
 
 
@@ -206,43 +236,16 @@ def _require_classes(
     return classes
 
 
-def _batch(
-    inputs: Tensor,
-    labels: Tensor,
-    owners: Tensor,
-    original_shallow: Network,
-    parts: Parts,
-    config: DepositConfig,
-    chance: torch.Generator,
-) -> Batch:
-    """Augment, add surrogates, draw y_r and ask T0, all without gradients."""
-    device = inputs.device
-    inputs = shift(inputs, config.shift, chance)
-    inputs = flip(inputs, chance) if config.flip else inputs
-    random = random_labels(labels, parts.present, chance)
-    unseen = None
-    with torch.no_grad():
-        if any(owner.kind == "residual" for owner, _ in parts.branches):
-            unseen = parts.deep(original_shallow(faint_mixup(inputs, chance)))
-        if config.surrogates:
-            inputs = torch.cat([inputs, surrogates(inputs, config.surrogates, chance)])
-        features = original_shallow(inputs)
-        logits = parts.deep(features)
-    return Batch(
-        inputs=inputs,
-        labels=labels.to(device),
-        random=random.to(device),
-        owner=owners.to(device),
-        features=features,
-        logits=logits,
-        unseen=unseen,
-    )
+def _examples(images: Tensor, spec: InputSpec, chance: torch.Generator) -> Tensor:
+    """Normalised inputs [N, C, H, W] from which layers are reconstructed and whitened: half of them collages."""
+    chosen = torch.randperm(len(images), generator=chance)[:EXAMPLES]
+    inputs = spec.normalise(images[chosen])
+    half = len(inputs) // 2
+    return torch.cat([inputs[:half], patch_mix(inputs[half:], chance)])
 
 
-def _optimiser(config: DepositConfig, trained: nn.Module) -> torch.optim.Optimizer:
-    if config.optimiser == "sgd":
-        return torch.optim.SGD(trained.parameters(), lr=config.learning_rate, momentum=0.9)
-    return torch.optim.Adam(trained.parameters(), lr=config.learning_rate)
+def _as_it_is(net: Network) -> Network:
+    return net
 
 
 def _module(

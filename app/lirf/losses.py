@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-MASKED = -1e9
+EMPHASIS = 10.0
+SINGULAR = 1e-2
+"""Directions of a classifier weaker than this share of its strongest are none."""
 
 
 def attention_map(features: Tensor) -> Tensor:
@@ -61,27 +63,60 @@ def partial_transfer(deposited: Tensor, original_deposited: Tensor, temperature:
     return distillation(deposited, original_deposited, temperature)
 
 
-def masked_removal(logits: Tensor, original_logits: Tensor, deposited: Sequence[int]) -> Tensor:
-    """KL(softmax(z_T0 with the deposit logits masked out) ‖ softmax(z_T)) (DELETE, 2503.23751).
+def forgetting_pull(rows: Tensor, places: Sequence[int]) -> Tensor:
+    """The least change of the features that lowers each deposited logit by one and moves the others least.
 
-    The original's second thoughts stand in for random labels: forgetting and preserving pull the same way,
-    and no share of the mass is left on the deposited classes.
+    Weighted least squares: the deposited rows count ``EMPHASIS`` times as much. The rows of a classifier trained
+    with weight decay sum to about zero, so a deposited logit cannot fall alone; then the preserved ones rise by the
+    same amount each, and their order stays.
+
+    Args:
+        rows: of the present classes, [P, F].
+        places: the k deposited ones among them.
+
+    Returns:
+        [F, k].
     """
-    index = torch.tensor(deposited, dtype=torch.long, device=logits.device)
-    teacher = original_logits.index_fill(1, index, MASKED)
-    return F.kl_div(F.log_softmax(logits, dim=1), F.softmax(teacher, dim=1), reduction="batchmean")
+    emphasis = rows.new_ones(len(rows)).index_fill(
+        0, torch.tensor(places, dtype=torch.long, device=rows.device), EMPHASIS
+    )
+    inverse: Tensor = torch.linalg.pinv(rows * emphasis[:, None], rtol=SINGULAR)
+    return -EMPHASIS * inverse[:, places]
 
 
-def softened_removal(logits: Tensor, unseen_logits: Tensor) -> Tensor:
-    """KL(softmax(z of T0 on disturbed views of x) ‖ softmax(z_T(x))) for a set that shares its classes.
+def forgetful(
+    logits: Tensor, maps: Tensor, pull: Tensor, weight: Tensor, gone: Sequence[int], low: Tensor
+) -> tuple[Tensor, Tensor]:
+    """T*: what T0 would answer without evidence for the deposited classes; the teacher of the target.
 
-    A sample that was never trained on is answered with the confidence T0 has on views it never saw.
+    Δf = pull · relu(z[gone] − low), z* = z + W·Δf, and the same Δf at every place of the maps.
+
+    Args:
+        logits: z_T0, [N, C].
+        maps: T0's features before the head, [N, F, H, W] or [N, F].
+        pull: see `forgetting_pull`, [F, k].
+        weight: W, the classifier's rows, [C, F].
+        gone: the k deposited classes.
+        low: where their logits should be, a scalar.
+
+    Returns:
+        z* [N, C] and the maps of T*; unchanged maps if they are not what the classifier averages.
     """
-    return F.kl_div(F.log_softmax(logits, dim=1), F.softmax(unseen_logits, dim=1), reduction="batchmean")
+    index = torch.tensor(gone, dtype=torch.long, device=logits.device)
+    change = (logits.index_select(1, index) - low).clamp_min(0) @ pull.T
+    shifted = maps
+    if maps.shape[1] == weight.shape[1]:
+        shifted = maps + change.reshape(*change.shape, *(1,) * (maps.ndim - 2))
+    return logits + change @ weight.T, shifted
 
 
-def anchor(logits: Tensor, original_logits: Tensor) -> Tensor:
-    """Mean (z − z_T0)²: KD leaves a common shift free, which would tilt the composition of two branches."""
+def map_matching(maps: Tensor, wanted: Tensor, original: Tensor) -> Tensor:
+    """‖F − F*‖² over the variance of T0's maps, mean over all entries."""
+    return F.mse_loss(maps, wanted) / original.var().clamp_min(1e-12)
+
+
+def residual_matching(logits: Tensor, original_logits: Tensor) -> Tensor:
+    """Mean (z − z_T0)² of what target and residual module answer together."""
     return F.mse_loss(logits, original_logits)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from app.lirf import losses
 from app.lirf.config import DepositConfig
@@ -17,18 +17,36 @@ Terms = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Parts:
-    """T = shallow then deep; T_r^i with their filters; the classes that g keeps, and all still answered."""
+    """T = shallow, then the frozen deep part as trunk and head; T_r^i with their filters.
 
-    shallow: Network
-    deep: Network
-    branches: Sequence[tuple[LogitFilter, Network]]
+    Attributes:
+        shallow: T^(-n), trained.
+        trunk: T^(n-) up to the classifier's block.
+        head: the classifier's block.
+        branches: per set its filter and T_r^i, trained.
+        preserved: the classes that g keeps.
+        present: all classes that are still answered.
+    """
+
+    shallow: nn.Module
+    trunk: nn.Module
+    head: Network
+    branches: Sequence[tuple[LogitFilter, nn.Module]]
     preserved: tuple[int, ...]
     present: tuple[int, ...]
+
+    def deep(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Maps before the head and logits [N, C], both float32 whatever the trunk computes in."""
+        maps = self.trunk(features)
+        with torch.autocast(maps.device.type, enabled=False):
+            maps = maps.float()
+            logits: Tensor = self.head(maps)
+        return maps, logits
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Inputs [N + M, ...], deposit samples first, then M surrogates, with T0's answers to all of them.
+    """Inputs [N + M, ...], deposit samples first, then M surrogates, with what T0 and T* answer to them.
 
     Attributes:
         inputs: normalised.
@@ -36,8 +54,10 @@ class Batch:
         random: y_r, int64 [N].
         owner: int64 [N], the index of the set that each deposit sample comes from.
         features: T0^(-n), [N + M, ...].
+        maps: T0's features before the head.
         logits: z_T0, [N + M, C].
-        unseen: z_T0 on disturbed views of the deposit samples, [N, C]; only where a residual set needs it.
+        taught_maps: what T should have before the head.
+        taught_logits: what T should answer, [N + M, C].
     """
 
     inputs: Tensor
@@ -45,8 +65,10 @@ class Batch:
     random: Tensor
     owner: Tensor
     features: Tensor
+    maps: Tensor
     logits: Tensor
-    unseen: Tensor | None
+    taught_maps: Tensor
+    taught_logits: Tensor
 
 
 def paper_objective(batch: Batch, parts: Parts, config: DepositConfig) -> Terms:
@@ -56,7 +78,7 @@ def paper_objective(batch: Batch, parts: Parts, config: DepositConfig) -> Terms:
     no logits: its L_pt is taken on what it and T answer together.
     """
     features = parts.shallow(batch.inputs)
-    z_target = parts.deep(features)
+    _, z_target = parts.deep(features)
     z_branches = _branch_logits(parts, [branch(batch.inputs) for _, branch in parts.branches])
     composed = compose(z_target, z_branches)
     removal = losses.knowledge_removal(z_target, batch.random, features, batch.features, config.lambda_at)
@@ -81,29 +103,32 @@ def paper_objective(batch: Batch, parts: Parts, config: DepositConfig) -> Terms:
 
 
 def plus_objective(batch: Batch, parts: Parts, config: DepositConfig) -> Terms:
-    """Masked-logit removal, T0 teaching both branches on surrogates too; each term already weighted.
+    """T learns from the forgetting teacher T*, T_r from T0, both on surrogates too; each term already weighted.
 
-    T:     λ_kr · KL(masked z_T0 ‖ z_T) on D_r − λ_at · L_at + λ_kp · KD + λ_anchor · MSE of preserved logits.
-    T_r^i: λ_pt · KD of its logits on x_i + λ_all · KD of all logits + λ_feature · features, everywhere.
-    Residual sets: T learns the answers that T0 gives to disturbed views of x, T_r^i the difference to T0.
+    T:     λ_kr · KD(z_T, z*) on D_r + λ_kp · KD(z_T, z*) on surrogates + λ_map · maps, everywhere.
+    T_r^i: λ_pt · KD of its logits on x_i + λ_all · KD of all logits + λ_feature · features, everywhere, and
+           λ_re · KD(T~, z_T0) beside T as it is.
+    Residual sets: T* answers as T0 does to disturbed views of x; T_r^i learns the difference to T0.
     """
     count = len(batch.labels)
-    features = parts.shallow(batch.inputs)
-    z_target = parts.deep(features)
-    taught = _taught(batch, parts)
-    kept, kept_original = (columns(z[taught], parts.preserved) for z in (z_target, batch.logits))
+    maps, z_target = parts.deep(parts.shallow(batch.inputs))
+    answered, taught = columns(z_target, parts.present), columns(batch.taught_logits, parts.present)
     terms = {
-        "kr": config.lambda_kr * _removal(batch, parts, z_target[:count]),
-        "at": -config.lambda_at * losses.attention(features[:count], batch.features[:count]),
-        "kp": config.lambda_kp * losses.knowledge_preservation(kept, kept_original, config.temperature),
-        "anchor": config.lambda_anchor * losses.anchor(kept, kept_original),
+        "kr": config.lambda_kr * losses.distillation(answered[:count], taught[:count], config.temperature),
+        "kp": config.lambda_kp * _on_surrogates(answered[count:], taught[count:], config.temperature),
+        "map": config.lambda_map * losses.map_matching(maps, batch.taught_maps, batch.maps),
     }
+    return terms | _branch_terms(batch, parts, config, z_target.detach())
+
+
+def _branch_terms(batch: Batch, parts: Parts, config: DepositConfig, z_target: Tensor) -> Terms:
     transfer, everywhere, matching = (z_target.new_zeros(()) for _ in range(3))
     f_branches = [branch(batch.inputs) for _, branch in parts.branches]
     z_branches = _branch_logits(parts, f_branches)
+    original = columns(batch.logits, parts.present)
     for index, (owner, z_branch) in enumerate(z_branches):
         if owner.kind == "residual":
-            everywhere = everywhere + losses.anchor(z_target.detach() + z_branch, batch.logits)
+            everywhere = everywhere + losses.residual_matching(z_target + z_branch, batch.logits)
             continue
         own = (batch.owner == index).nonzero().flatten()
         if len(own):
@@ -111,13 +136,13 @@ def plus_objective(batch: Batch, parts: Parts, config: DepositConfig) -> Terms:
                 owner.select(z_branch[own]), owner.select(batch.logits[own]), config.temperature
             )
         everywhere = everywhere + losses.distillation(
-            columns(z_branch, parts.present), columns(batch.logits, parts.present), config.temperature
+            columns(z_branch, parts.present), original, config.temperature
         )
-        matching = matching + losses.feature_matching(f_branches[index], batch.features)
-    composed = columns(compose(z_target, z_branches)[taught], parts.present)
-    seam = losses.distillation(composed, columns(batch.logits[taught], parts.present), config.temperature)
-    return terms | {
-        "re": config.lambda_re * seam,
+        matching = matching + losses.feature_matching(f_branches[index].float(), batch.features)
+    known = _of_class_sets(batch, parts)
+    composed = columns(compose(z_target, z_branches), parts.present)
+    return {
+        "re": config.lambda_re * losses.distillation(composed[known], original[known], config.temperature),
         "pt": config.lambda_pt * transfer,
         "all": config.lambda_all * everywhere,
         "feature": config.lambda_feature * matching,
@@ -126,34 +151,27 @@ def plus_objective(batch: Batch, parts: Parts, config: DepositConfig) -> Terms:
 
 def _branch_logits(parts: Parts, f_branches: Sequence[Tensor]) -> list[tuple[LogitFilter, Tensor]]:
     """T_r^i then T^(n-), as the recover net will answer."""
-    trunk, head = parts.deep.part(0, len(parts.deep) - 1), parts.deep.part(len(parts.deep) - 1)
     answers = []
     for (owner, _), features in zip(parts.branches, f_branches, strict=True):
-        joined = trunk(features)
-        answers.append((owner, residual_logits(head, joined) if owner.kind == "residual" else head(joined)))
+        maps, logits = parts.deep(features)
+        answers.append((owner, residual_logits(parts.head, maps) if owner.kind == "residual" else logits))
     return answers
 
 
-def _removal(batch: Batch, parts: Parts, z_target: Tensor) -> Tensor:
-    """Masked-logit KL on samples of class sets, softened answers on samples of residual sets."""
-    count = len(batch.labels)
-    residual = _of_residual_set(batch, parts)
-    gone = [index for index in range(z_target.shape[1]) if index not in parts.preserved]
-    removal = z_target.new_zeros(())
-    if not bool(residual.all()):
-        whole = ~residual
-        removal = removal + losses.masked_removal(z_target[whole], batch.logits[:count][whole], gone)
-    if batch.unseen is not None and bool(residual.any()):
-        removal = removal + losses.softened_removal(z_target[residual], batch.unseen[residual])
-    return removal
+def _on_surrogates(answered: Tensor, taught: Tensor, temperature: float) -> Tensor:
+    """The preservation term; 0 where an objective was given no surrogates."""
+    return losses.distillation(answered, taught, temperature) if len(answered) else answered.sum()
 
 
-def _taught(batch: Batch, parts: Parts) -> Tensor:
-    """Inputs on which T keeps T0's preserved logits: all but the samples of residual sets; bool [N + M]."""
+def _of_class_sets(batch: Batch, parts: Parts) -> Tensor:
+    """All inputs but the samples of residual sets; bool [N + M]."""
     surrogate = batch.owner.new_ones(len(batch.inputs) - len(batch.owner), dtype=torch.bool)
-    return torch.cat([~_of_residual_set(batch, parts), surrogate])
+    return torch.cat([~of_residual_set(batch.owner, parts.branches), surrogate])
 
 
-def _of_residual_set(batch: Batch, parts: Parts) -> Tensor:
-    kinds = torch.tensor([owner.kind == "residual" for owner, _ in parts.branches], device=batch.owner.device)
-    return kinds[batch.owner]
+def of_residual_set(owner: Tensor, branches: Sequence[tuple[LogitFilter, nn.Module]]) -> Tensor:
+    """Whether each deposit sample belongs to a set that shares its classes: bool [N]."""
+    kinds = torch.tensor(
+        [logit_filter.kind == "residual" for logit_filter, _ in branches], device=owner.device
+    )
+    return kinds[owner]

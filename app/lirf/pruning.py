@@ -11,7 +11,7 @@ from app.lirf.errors import InvalidInputError
 from app.lirf.networks import Network
 from app.lirf.rebuilding import rebuild
 
-__all__ = ["filter_scores", "prune", "rebuild", "require_ratio"]
+__all__ = ["filter_scores", "prune", "prune_and_tell", "rebuild", "require_ratio"]
 
 
 def require_ratio(ratio: float, field: str = "prune_ratio") -> None:
@@ -46,6 +46,13 @@ def prune(shallow: Network, ratio: float, example_shape: Sequence[int]) -> Netwo
     Raises:
         InvalidInputError: ratio out of range.
     """
+    return prune_and_tell(shallow, ratio, example_shape)[0]
+
+
+def prune_and_tell(
+    shallow: Network, ratio: float, example_shape: Sequence[int]
+) -> tuple[Network, dict[str, Tensor]]:
+    """`prune`, and per pruned convolution the filters that stayed, ascending."""
     require_ratio(ratio)
     pruned = copy.deepcopy(shallow).requires_grad_().eval()
     device = next(pruned.parameters()).device
@@ -56,15 +63,19 @@ def prune(shallow: Network, ratio: float, example_shape: Sequence[int]) -> Netwo
     )
     importance = torch_pruning.importance.MagnitudeImportance(p=1, group_reduction="first", normalizer=None)
     doomed = []
-    for layer in [module for module in pruned.modules() if isinstance(module, nn.Conv2d)]:
+    kept: dict[str, Tensor] = {}
+    layers = [(name, layer) for name, layer in pruned.named_modules() if isinstance(layer, nn.Conv2d)]
+    for name, layer in layers:
         every = list(range(layer.out_channels))
         group = graph.get_pruning_group(layer, torch_pruning.prune_conv_out_channels, idxs=every)
         remove = int(ratio * layer.out_channels)
         if remove and _is_private(group, layer, seam):
-            doomed.append((layer, torch.argsort(importance(group), stable=True)[:remove].tolist()))
+            order = torch.argsort(importance(group), stable=True)
+            doomed.append((layer, order[:remove].tolist()))
+            kept[name] = order[remove:].sort().values
     for layer, filters in doomed:
         graph.get_pruning_group(layer, torch_pruning.prune_conv_out_channels, idxs=filters).prune()
-    return pruned
+    return pruned, kept
 
 
 def _seam(output: Tensor) -> nn.Module:

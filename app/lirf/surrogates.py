@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 FAINT = 0.25
 
@@ -58,6 +59,35 @@ KINDS: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = {
     "rotated_mixup": rotated_mixup,
     "channel_permutation": channel_permutation,
 }
+
+
+def disguise(
+    images: Tensor,
+    net: Callable[[Tensor], Tensor],
+    classes: Sequence[int],
+    size: float,
+    generator: torch.Generator,
+) -> Tensor:
+    """One gradient step of each image towards a class of T0 drawn at random: [N, C, H, W] -> [N, C, H, W].
+
+    Such a step carries features of the class that generalise (Ilyas et al., 1905.02175), so that T0 shows its
+    knowledge of classes of which no image is at hand.
+
+    Args:
+        images: normalised.
+        net: T0, images -> logits [N, classes].
+        classes: the preserved ones.
+        size: of the step, root mean square per pixel.
+        generator: draws the classes.
+    """
+    draw = torch.randint(len(classes), (len(images),), generator=generator)
+    aims = torch.tensor(classes)[draw].to(images.device)
+    with torch.enable_grad():
+        given = images.detach().requires_grad_()
+        loss = F.cross_entropy(net(given).float(), aims, reduction="sum")
+        (slope,) = torch.autograd.grad(loss, given)
+    norm = slope.flatten(1).square().mean(dim=1).sqrt().clamp_min(1e-12)[:, None, None, None]
+    return images - size * slope / norm
 
 
 def surrogates(images: Tensor, kinds: Sequence[str], generator: torch.Generator) -> Tensor:

@@ -85,7 +85,7 @@ _CAST = {"flow-owner": "owner", "flow-ordinary": "member", "flow-entitled": "mem
 def _register(owner: LirfClient, told: Story) -> None:
     for split in ("train", "test"):
         owner.builtin_dataset(f"flow-{split}", "digits", split)
-    training = {"dataset": "flow-train", "epochs": 1, "batch_size": 128}
+    training = {"dataset": "flow-train", "epochs": 12, "batch_size": 128}
     model = owner.train_model(
         {"name": "flow", "architecture": "resnet20", "classes": DIGITS, "input": INPUT, "train": training}
     )
@@ -99,7 +99,7 @@ def _deposit(owner: LirfClient, told: Story) -> str:
             "dataset": "flow-train",
             "select": {"classes": FORGOTTEN},
             "epochs": 1,
-            "settings": {"min_steps": 4},
+            "settings": {"min_steps": 40},
             "evaluate_on": "flow-test",
         }
     )

@@ -110,6 +110,20 @@ def test_progress_counts_every_step_and_names_every_term(
     assert result.curves[0]["total"] == pytest.approx((seen[0].losses["total"] + seen[1].losses["total"]) / 2)
 
 
+def test_each_epoch_hands_over_what_the_deposit_would_leave_behind(
+    untrained: Network, spec: InputSpec, small_set: DepositSet
+) -> None:
+    seen: dict[int, DepositResult] = {}
+    config = DepositConfig(epochs=2, min_steps=1, batch_size=32)
+    last = deposit(untrained, spec, SPLIT, [small_set], config, on_epoch=seen.__setitem__)
+    assert list(seen) == [1, 2]
+    assert [len(result.curves) for result in seen.values()] == [1, 2]
+    assert same(seen[2].target_shallow, last.target_shallow)
+    assert not same(seen[1].target_shallow, last.target_shallow)
+    assert same(published_state(seen[2].target), published_state(last.target))
+    assert same(dict(seen[2].modules[0].tensors), dict(last.modules[0].tensors))
+
+
 def test_small_sets_get_the_least_number_of_steps(
     untrained: Network, spec: InputSpec, small_set: DepositSet
 ) -> None:
@@ -304,6 +318,9 @@ def test_a_split_out_of_range_is_refused(untrained: Network, spec: InputSpec, sm
         ({"optimiser": "lion"}, "config.optimiser"),
         ({"surrogates": ("noise",)}, "config.surrogates"),
         ({"shift": -1}, "config.shift"),
+        ({"strength": -0.1}, "config.strength"),
+        ({"disguise": float("inf")}, "config.disguise"),
+        ({"precision": "half"}, "config.precision"),
         ({"speed": 3}, "config.speed"),
     ],
 )

@@ -39,9 +39,11 @@ GRADIENTS = {
     ),
     "recovery": (lambda z: losses.recovery(z, LABELS), logits(1)),
     "partial transfer": (lambda z: losses.partial_transfer(z, logits(9, 2).detach(), 2.0), logits(1, 2)),
-    "masked removal": (lambda z: losses.masked_removal(z, logits(9).detach(), (1, 3)), logits(1)),
-    "softened removal": (lambda z: losses.softened_removal(z, logits(9).detach()), logits(1)),
-    "anchor": (lambda z: losses.anchor(z, logits(9).detach()), logits(1)),
+    "map matching": (
+        lambda f: losses.map_matching(f, features(8).detach(), features(9).detach()),
+        features(1),
+    ),
+    "residual matching": (lambda z: losses.residual_matching(z, logits(9).detach()), logits(1)),
     "feature matching": (lambda f: losses.feature_matching(f, features(9).detach()), features(1)),
 }
 
@@ -75,30 +77,69 @@ def test_looking_elsewhere_lowers_the_knowledge_removal_loss() -> None:
     assert far < near
 
 
-def test_masked_removal_aims_at_the_originals_second_thoughts() -> None:
-    original = logits(3).detach()
-    aim = original.index_fill(1, torch.tensor([1, 3]), -50.0)
-    assert losses.masked_removal(aim, original, (1, 3)).item() == pytest.approx(0, abs=1e-12)
-    assert losses.masked_removal(original, original, (1, 3)) > 0.1
+def head(rows: int = CLASSES, width: int = 16) -> Tensor:
+    """A classifier's weights whose rows sum to zero, as weight decay leaves them: [rows, width]."""
+    weight = torch.randn(rows, width, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+    return weight - weight.mean(dim=0)
 
 
-def test_masked_removal_ignores_how_sure_the_original_was_of_the_deposited_classes() -> None:
-    original = logits(3).detach()
-    louder = original + torch.tensor([0.0, 30.0, 0.0, 30.0, 0.0])
-    student = logits(1)
-    assert torch.equal(
-        losses.masked_removal(student, original, (1, 3)), losses.masked_removal(student, louder, (1, 3))
+def forgotten(low: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Maps, their logits, and what T* makes of both when classes 1 and 3 are deposited."""
+    weight = head()
+    maps = 3 * torch.randn(BATCH, 16, 2, 2, generator=torch.Generator().manual_seed(6), dtype=torch.float64)
+    z = maps.mean(dim=(2, 3)) @ weight.T
+    pull = losses.forgetting_pull(weight, (1, 3))
+    taught, shifted = losses.forgetful(z, maps, pull, weight, (1, 3), torch.tensor(low, dtype=z.dtype))
+    return maps, z, taught, shifted
+
+
+def test_the_forgetting_teacher_lowers_deposited_logits_and_keeps_the_order_of_all_others() -> None:
+    _, z, taught, _ = forgotten(low=-6.0)
+    assert torch.allclose(taught[:, [1, 3]], z[:, [1, 3]].clamp_max(-6.0), atol=0.3)
+    lift = (taught - z)[:, [0, 2, 4]]
+    assert bool((lift > 0).all())
+    assert torch.allclose(lift, lift[:, :1].expand_as(lift))
+    assert torch.allclose(taught.sum(dim=1), z.sum(dim=1), atol=1e-9)
+
+
+def test_a_classifier_with_independent_rows_forgets_without_moving_the_preserved_logits() -> None:
+    weight = head() + torch.randn(
+        CLASSES, 16, generator=torch.Generator().manual_seed(7), dtype=torch.float64
     )
+    change = losses.forgetting_pull(weight, (1, 3)) @ torch.tensor([[5.0], [0.0]], dtype=torch.float64)
+    assert (weight @ change).flatten().tolist() == pytest.approx([0, -5, 0, 0, 0], abs=1e-6)
+
+
+def test_the_forgetting_teachers_logits_are_those_of_its_maps() -> None:
+    maps, _, taught, shifted = forgotten(low=-6.0)
+    assert not torch.equal(shifted, maps)
+    assert torch.allclose(shifted.mean(dim=(2, 3)) @ head().T, taught)
+
+
+def test_the_forgetting_teacher_is_the_original_where_there_is_nothing_to_forget() -> None:
+    maps, z, taught, shifted = forgotten(low=1e3)
+    assert torch.equal(taught, z)
+    assert torch.equal(shifted, maps)
+
+
+def test_the_forgetting_teacher_leaves_maps_alone_that_the_classifier_does_not_average() -> None:
+    weight, z = head(), logits(1)
+    pull = losses.forgetting_pull(weight, (1, 3))
+    maps = torch.ones(BATCH, 7, 2, 2, dtype=torch.float64)
+    taught, same = losses.forgetful(z, maps, pull, weight, (1, 3), torch.tensor(-9.0, dtype=z.dtype))
+    assert same is maps
+    assert not torch.equal(taught, z)
 
 
 def test_distillation_of_one_logit_teaches_nothing() -> None:
     assert losses.partial_transfer(logits(1, 1), logits(2, 1), 2.0).item() == 0
 
 
-def test_a_common_shift_is_free_for_distillation_and_costs_with_the_anchor() -> None:
-    z = logits(1)
-    assert losses.distillation(z + 5, z, 2.0).item() == pytest.approx(0)
-    assert losses.anchor(z + 5, z).item() == pytest.approx(25)
+def test_map_matching_is_measured_in_the_originals_variance() -> None:
+    maps, original = features(1), features(9)
+    assert losses.map_matching(maps, maps, original).item() == 0
+    once = losses.map_matching(maps, maps + 1, original)
+    assert losses.map_matching(maps, maps + 1, 2 * original).item() == pytest.approx(once.item() / 4)
 
 
 @pytest.mark.parametrize("allowed", [tuple(range(CLASSES)), (0, 2), (1, 3, 4)])

@@ -1,0 +1,71 @@
+import pytest
+import torch
+from torch import Tensor
+
+from app.lirf.config import DepositConfig
+from app.lirf.evaluation import class_mask
+from app.lirf.filters import LogitFilter, preserved_classes
+from app.lirf.networks import InputSpec, Network
+from app.lirf.objectives import Batch, Parts
+from app.lirf.partition import partition
+from app.lirf.teacher import Teacher
+
+Digits = tuple[Tensor, Tensor, Tensor, Tensor]
+SPLIT = 7
+
+
+def asked(
+    original: Network, spec: InputSpec, digits: Digits, classes: tuple[int, ...] | None, config: DepositConfig
+) -> tuple[Batch, Teacher]:
+    """A batch of 3s and 8s that belong to one set, and the teacher that was asked."""
+    shallow, deep = partition(original, SPLIT)
+    owner = LogitFilter.of(classes)
+    parts = Parts(
+        shallow=shallow,
+        trunk=deep.part(0, len(deep) - 1),
+        head=deep.part(len(deep) - 1),
+        branches=[(owner, shallow)],
+        preserved=preserved_classes(10, [owner]),
+        present=tuple(range(10)),
+    )
+    chosen = class_mask(digits[1], (3, 8)).nonzero().flatten()[:32]
+    teacher = Teacher.of(shallow, parts, config)
+    owners = torch.zeros(len(chosen), dtype=torch.int64)
+    chance = torch.Generator().manual_seed(0)
+    return teacher.batch(spec.normalise(digits[0][chosen]), digits[1][chosen], owners, chance), teacher
+
+
+def test_as_many_surrogates_as_deposit_images_join_the_batch_and_the_original_answers_all(
+    original: Network, spec: InputSpec, digits: Digits
+) -> None:
+    batch, _ = asked(original, spec, digits, (3, 8), DepositConfig())
+    assert len(batch.inputs) == 64
+    assert len(batch.labels) == len(batch.owner) == len(batch.random) == 32
+    with torch.no_grad():
+        assert torch.allclose(batch.logits, original(batch.inputs), atol=1e-4)
+    assert not batch.taught_logits.requires_grad
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.7, 2.0])
+def test_the_target_is_taught_no_deposited_class_and_the_more_strength_the_less(
+    original: Network, spec: InputSpec, digits: Digits, strength: float
+) -> None:
+    batch, _ = asked(original, spec, digits, (3, 8), DepositConfig(strength=strength, flip=False))
+    low = batch.logits.mean() - strength * batch.logits.std()
+    assert bool((batch.logits[:32].argmax(dim=1)[:, None] == torch.tensor([3, 8])).any(dim=1).all())
+    assert float(batch.taught_logits[:, [3, 8]].max()) <= float(low) + 0.05 * float(batch.logits.std())
+    kept = list(preserved_classes(10, [LogitFilter.of((3, 8))]))
+    assert torch.equal(batch.taught_logits[:, kept].argmax(dim=1), batch.logits[:, kept].argmax(dim=1))
+
+
+def test_samples_that_share_their_classes_are_taught_what_disturbed_views_say(
+    original: Network, spec: InputSpec, digits: Digits
+) -> None:
+    batch, _ = asked(original, spec, digits, None, DepositConfig(flip=False))
+    sure, taught = (
+        answers[:32].softmax(dim=1).max(dim=1).values.mean()
+        for answers in (batch.logits, batch.taught_logits)
+    )
+    assert taught < sure
+    assert torch.equal(batch.taught_logits[32:], batch.logits[32:])
+    assert not torch.equal(batch.taught_maps[:32], batch.maps[:32])
