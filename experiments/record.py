@@ -54,9 +54,15 @@ def versions() -> dict[str, str]:
 
 
 def write_record(
-    path: Path, taken: Circumstances, *, seed: int, command: str, notes: str, rows: Sequence[dict[str, Any]]
+    path: Path,
+    taken: Circumstances,
+    *,
+    seed: int | list[int],
+    command: str,
+    notes: str,
+    rows: Sequence[dict[str, Any]],
 ) -> None:
-    """Write a result file in the form that all of them share."""
+    """Write a result file in the form that all of them share; with several seeds each row names its own."""
     content = {**asdict(taken), "seed": seed, "command": command, "notes": notes, "rows": list(rows)}
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")

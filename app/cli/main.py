@@ -1,10 +1,12 @@
 """The command tree, and the one place where refusals become an exit code."""
 
 import sys
+from importlib.metadata import EntryPoints, entry_points
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from app.cli import deposits, keys, models, predict
 from app.cli.console import console
@@ -13,7 +15,30 @@ from app.client import JobFailedError, ProblemError
 from app.config import Settings
 from app.lirf.errors import InvalidInputError
 
-cli = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="rich")
+ADDED = "lirf.commands"
+"""The entry points that name functions which installed packages add as commands."""
+
+
+class Commands(TyperGroup):
+    """The commands below, then the added ones, which are imported when they are asked for.
+
+    So what the product may not import can still be one of its commands.
+    """
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        own = super().list_commands(ctx)
+        return [*own, *sorted(_added().names - set(own))]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        own = super().get_command(ctx, cmd_name)
+        if own is not None or cmd_name not in _added().names:
+            return own
+        alone = typer.Typer(add_completion=False, rich_markup_mode="rich")
+        alone.command(cmd_name)(_added()[cmd_name].load())
+        return typer.main.get_command(alone)
+
+
+cli = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False, rich_markup_mode="rich")
 cli.add_typer(models.cli, name="models")
 cli.add_typer(keys.cli, name="keys")
 cli.command()(deposits.deposit)
@@ -53,6 +78,10 @@ def migrate() -> None:
 
     first_key = prepare(Settings())
     typer.echo(f"Admin key, shown this once: {first_key}" if first_key else "The database is up to date.")
+
+
+def _added() -> EntryPoints:
+    return entry_points(group=ADDED)
 
 
 def main() -> None:

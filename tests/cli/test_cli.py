@@ -6,14 +6,16 @@ import sys
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 
 import pytest
 import torch
+import typer
 from typer.testing import CliRunner
 
 from app.cli.demo.service import RunningService
-from app.cli.main import cli, main
+from app.cli.main import ADDED, cli, main
 from app.client import LirfClient
 from app.lirf.data.images import encode_png
 from app.lirf.data.source import open_source
@@ -164,8 +166,20 @@ def test_a_condition_without_a_value_is_refused(lirf: Lirf) -> None:
     assert "is not COLUMN=VALUE" in told(done)
 
 
-@pytest.mark.parametrize("command", ["up", "deposit", "withdraw", "end", "predict", "demo", "models", "keys"])
+@pytest.mark.parametrize(
+    "command", ["up", "deposit", "withdraw", "end", "predict", "demo", "models", "keys", "reproduce"]
+)
 def test_every_command_explains_itself(command: str) -> None:
     shown = CliRunner().invoke(cli, [command, "--help"])
     assert shown.exit_code == 0
     assert "Usage" in shown.output
+
+
+def test_a_package_can_add_a_command_and_take_none_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    added = EntryPoints(EntryPoint(name, "package:function", ADDED) for name in ("further", "demo"))
+    monkeypatch.setattr(sys.modules["app.cli.main"], "entry_points", lambda group: added.select(group=group))
+    monkeypatch.setattr(EntryPoint, "load", lambda _: lambda word: typer.echo(f"{word} said"))
+    assert CliRunner().invoke(cli, ["further", "hello"]).output == "hello said\n"
+    assert "further" in CliRunner().invoke(cli, ["--help"]).output
+    assert "Run the main job" in CliRunner().invoke(cli, ["demo", "--help"]).output
+    assert CliRunner().invoke(cli, ["nothing"]).exit_code != 0

@@ -1,0 +1,1 @@
+"""What the cells of the studies compute. Everything here decides figures: a change makes their rows anew."""
