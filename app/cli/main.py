@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from typer.core import TyperGroup
 
 from app.cli import deposits, keys, models, predict
@@ -88,5 +89,5 @@ def main() -> None:
     try:
         cli()
     except (ProblemError, JobFailedError, InvalidInputError) as error:
-        console.print(f"[red]{error}[/red]")
+        console.print(f"[red]{escape(str(error))}[/red]")
         sys.exit(1)

@@ -19,6 +19,7 @@ from app.cli.main import ADDED, cli, main
 from app.client import LirfClient
 from app.lirf.data.images import encode_png
 from app.lirf.data.source import open_source
+from app.lirf.errors import InvalidInputError
 from app.lirf.networks import create, published_state
 
 
@@ -183,3 +184,16 @@ def test_a_package_can_add_a_command_and_take_none_away(monkeypatch: pytest.Monk
     assert "further" in CliRunner().invoke(cli, ["--help"]).output
     assert "Run the main job" in CliRunner().invoke(cli, ["demo", "--help"]).output
     assert CliRunner().invoke(cli, ["nothing"]).exit_code != 0
+
+
+def test_a_refusal_is_shown_with_its_brackets(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse() -> None:
+        raise InvalidInputError("plot", "matplotlib is missing.", "pip install 'lirf-server[dev]'")
+
+    monkeypatch.setattr(sys.modules["app.cli.main"], "cli", lambda **_: refuse())
+    with pytest.raises(SystemExit):
+        main()
+    shown = capsys.readouterr()
+    assert "lirf-server[dev]" in shown.out + shown.err

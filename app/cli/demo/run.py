@@ -5,6 +5,7 @@ from pathlib import Path
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from app.cli.console import console
@@ -43,7 +44,7 @@ def run(
             finally:
                 scenario.close()
     except StepFailedError as failure:
-        console.print(f"[red]{failure}[/red]")
+        console.print(f"[red]{escape(str(failure))}[/red]")
         raise typer.Exit(1) from failure
     if json_file is not None:
         json_file.parent.mkdir(parents=True, exist_ok=True)
