@@ -10,6 +10,7 @@ To add a study:
 
 1. Write `studies/NAME.py` with ``STUDY = Study(...)``. Its cells name functions of `measures`, or a function
    ``(Bench, Cell) -> Measured`` of its own. Whatever decides a figure stands in the cell's ``config`` or
-   ``arguments``: they are part of the key under which its row is kept.
+   ``arguments``: they are part of the key under which its row is kept. What a measure finds wrong with its own
+   figures it raises as `study.CellFailedError`.
 2. Add its name to `studies.NAMES`.
 """

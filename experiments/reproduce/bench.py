@@ -18,7 +18,7 @@ from app.lirf.errors import InvalidInputError
 from app.lirf.networks import InputSpec, create, default_split
 from experiments.record import Circumstances, circumstances
 from experiments.reproduce.cache import Cache
-from experiments.reproduce.identity import FORMAT, digest_images
+from experiments.reproduce.identity import FORMAT, digest_images, remember_code
 from experiments.reproduce.scale import Scale, share_of
 
 Watch = Callable[[str, int, int], None]
@@ -57,7 +57,7 @@ class Bench:
     Attributes:
         order: what was asked for.
         train: training images, as many as the scale says.
-        test: the mixed test set, labelled like ``train``.
+        test: the whole mixed test set, labelled like ``train``.
         spec: what the networks read.
         split: n, the block at which they are divided.
         train_config: how networks are trained on this data.
@@ -126,6 +126,7 @@ def open_bench(order: Order, cache: Cache, watch: Watch = silent) -> Bench:
     Raises:
         InvalidInputError: on data, architecture, epochs or device that cannot be used.
     """
+    remember_code()
     device = _device(order.device)
     if Path(order.data).is_file():
         raise InvalidInputError(
@@ -147,7 +148,7 @@ def open_bench(order: Order, cache: Cache, watch: Watch = silent) -> Bench:
     return Bench(
         order=order,
         train=share_of(whole, order.scale.train),
-        test=share_of(test, order.scale.test),
+        test=test,
         spec=spec,
         split=default_split(order.net),
         train_config=_train_config(preset, order.train_epochs),

@@ -18,7 +18,7 @@ Weights = Annotated[
 TrainEpochs = Annotated[int | None, Option(min=1, help="Of networks that are trained here.")]
 Method = Annotated[list[str] | None, Option(help="lirf or lirf+; may be repeated. Both if left out.")]
 Seeds = Annotated[str, Option(help="Seeds of the deposits, separated by commas.")]
-Scale = Annotated[str, Option(help="full, or what to reduce: train=SHARE,test=SHARE,epochs=N.")]
+Scale = Annotated[str, Option(help="full, or what to reduce: train=SHARE,epochs=N.")]
 Cells = Annotated[str | None, Option(help="Compute only cells whose key matches, e.g. '*/20%/*'.")]
 Show = Annotated[bool, Option("--list", help="Show the cells and which are done; compute none.")]
 Independent = Annotated[

@@ -42,6 +42,11 @@ def digest_images(dataset: ImageDataset) -> str:
     return digest.hexdigest()
 
 
+def remember_code() -> None:
+    """Read the followed code now, when it has just been imported: files may change while a run computes."""
+    _followed(FOLLOWED)
+
+
 @cache
 def digest_code(*roots: str) -> str:
     """SHA-256 of the roots and of all modules of `FOLLOWED` that they import, directly or not.
@@ -62,12 +67,33 @@ def _closure(roots: Iterable[str]) -> dict[str, str]:
         name = waiting.pop()
         if name in found:
             continue
-        spec = find_spec(name)
-        if spec is None or spec.origin is None:
-            raise ModuleNotFoundError(f"The code of {name} decides figures and cannot be read.")
-        tree = ast.parse(Path(spec.origin).read_text())
+        tree = ast.parse(_text(name))
         found[name] = ast.unparse(_without_docstrings(tree))
         waiting += [module for module in _imported(tree) if _counts(module)]
+    return found
+
+
+def _text(name: str) -> str:
+    remembered = _followed(FOLLOWED).get(name)
+    if remembered is not None:
+        return remembered
+    spec = find_spec(name)
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(f"The code of {name} decides figures and cannot be read.")
+    return Path(spec.origin).read_text()
+
+
+@cache
+def _followed(packages: tuple[str, ...]) -> dict[str, str]:
+    """Module name -> text of every module in these packages."""
+    found: dict[str, str] = {}
+    for package in packages:
+        spec = find_spec(package)
+        for folder in (spec and spec.submodule_search_locations) or ():
+            for path in Path(folder).rglob("*.py"):
+                inside = path.relative_to(folder).with_suffix("").parts
+                name = ".".join((package, *inside)).removesuffix(".__init__")
+                found[name] = path.read_text()
     return found
 
 

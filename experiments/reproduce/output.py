@@ -93,7 +93,7 @@ def _not_run(rows: Sequence[Row]) -> list[str]:
     reasons: dict[str, dict[str, list[int]]] = {}
     for row in rows:
         if row.get("not_run"):
-            cells = reasons.setdefault(row["reason"], {})
+            cells = reasons.setdefault(row["not_run"], {})
             cells.setdefault(f"{row['method']}/{row['setting']}", []).append(row["seed"])
     listed = [
         f"- {reason}: "

@@ -10,8 +10,9 @@ from app.lirf.errors import InvalidInputError
 from experiments.reproduce.bench import Bench
 from experiments.reproduce.cache import Place
 from experiments.reproduce.identity import digest_code, digest_net
+from experiments.reproduce.measures.figures import without_classes
 from experiments.reproduce.originals import original, original_digest, original_source
-from experiments.reproduce.study import METHODS, Cell, Row, Study, Work
+from experiments.reproduce.study import METHODS, Cell, CellFailedError, Row, Study, Work
 
 CODE = ("app.lirf.deposit", "app.lirf.evaluation")
 LEFT_OUT_OF_WORK = ("config", "versions", "tensors")
@@ -77,7 +78,8 @@ def waiting(bench: Bench, study: Study, cells: Sequence[Cell], choice: Choice) -
 def run(bench: Bench, study: Study, cells: Sequence[Cell], choice: Choice, told: Told) -> Outcome:
     """Compute the cells that wait, and give the rows of all.
 
-    A cell that is refused, because training it diverges for example, is not run; the others are.
+    A cell that is refused, because training it diverges for example, or that fails its own check, is not run;
+    the others are.
     """
     failures: dict[str, str] = {}
     interrupted = False
@@ -102,7 +104,7 @@ def _attempt(bench: Bench, study: Study, cell: Cell, t0: str, failures: dict[str
     started = time.perf_counter()
     try:
         row = _compute(bench, cell)
-    except InvalidInputError as error:
+    except (InvalidInputError, CellFailedError) as error:
         failures[cell.key] = str(error)
         return f"failed: {error}"
     place = _place(bench, study, cell, t0)
@@ -119,7 +121,7 @@ def _compute(bench: Bench, cell: Cell) -> Row:
     just_now = sum(work.record["seconds"] for work in measured.works if work.fresh)
     return {
         **_head(bench, cell),
-        **measured.figures,
+        **without_classes(measured.figures),
         "config": asdict(cell.config),
         "arguments": dict(cell.arguments),
         "samples": _sum([work.record["samples"] for work in measured.works]),
@@ -143,7 +145,7 @@ def _head(bench: Bench, cell: Cell) -> Row:
 
 def _row(bench: Bench, study: Study, cell: Cell, t0: str | None, reason: str) -> Row:
     kept = found(bench, study, cell, t0)
-    return kept if kept is not None else {**_head(bench, cell), "not_run": True, "reason": reason}
+    return kept if kept is not None else {**_head(bench, cell), "not_run": reason}
 
 
 def _reason(cell: Cell, choice: Choice, failures: Mapping[str, str]) -> str:

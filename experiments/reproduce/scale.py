@@ -11,27 +11,26 @@ from app.lirf.errors import InvalidInputError
 
 FULL = "full"
 SHARE_SEED = 2022
-_FORMS = "Give full, or parts of train=SHARE,epochs=N,test=SHARE, e.g. train=0.2,epochs=2."
+_FORMS = (
+    "Give full, or train=SHARE, epochs=N or both, e.g. train=0.2,epochs=2; test images are never reduced."
+)
 
 
 @dataclass(frozen=True)
 class Scale:
-    """Shares of the images, and the epochs of every deposit.
+    """A share of the training images, and the epochs of every deposit; all test images are always measured.
 
     Attributes:
         train: share of each class's training images, 0..1.
-        test: share of each class's test images, 0..1.
         epochs: passes of a deposit over its set, exactly; None leaves what the method says.
     """
 
     train: float = 1.0
-    test: float = 1.0
     epochs: int | None = None
 
     def __post_init__(self) -> None:
-        for name, share in (("train", self.train), ("test", self.test)):
-            if not 0 < share <= 1:
-                raise InvalidInputError(f"scale.{name}", f"{share} is no share of the images.", _FORMS)
+        if not 0 < self.train <= 1:
+            raise InvalidInputError("scale.train", f"{self.train} is no share of the images.", _FORMS)
         if self.epochs is not None and self.epochs < 1:
             raise InvalidInputError("scale.epochs", f"{self.epochs} is too few.", _FORMS)
 
@@ -58,9 +57,7 @@ class Scale:
     @property
     def text(self) -> str:
         """``full``, or what is reduced, in the form that `parse` reads."""
-        parts = [
-            f"{name}={share:g}" for name, share in (("train", self.train), ("test", self.test)) if share < 1
-        ]
+        parts = [f"train={self.train:g}"] if self.train < 1 else []
         parts += [f"epochs={self.epochs}"] if self.epochs is not None else []
         return ",".join(parts) or FULL
 

@@ -17,6 +17,10 @@ ORIGINAL = "original"
 Row = dict[str, Any]
 
 
+class CellFailedError(Exception):
+    """What a cell measured contradicts what it is to show: it has no row, the other cells are computed."""
+
+
 @dataclass(frozen=True)
 class Work:
     """One training behind a row.

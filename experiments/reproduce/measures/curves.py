@@ -36,7 +36,7 @@ def deposit_with_curves(bench: Bench, cell: Cell) -> Measured:
     curves = [
         {
             "epoch": point["epoch"],
-            **{net: _without_classes(point[net]) for net in ("target", "recover")},
+            **{net: point[net] for net in ("target", "recover")},
             "losses": terms,
             "attention": point["attention"],
         }
@@ -55,7 +55,3 @@ def _attention(bench: Bench, original_net: Network, target: Network, classes: li
         inputs = bench.spec.normalise(batch.to(bench.device))
         total += float(losses.attention(after(inputs), before(inputs))) * len(batch)
     return total / len(images)
-
-
-def _without_classes(figures: Row) -> Row:
-    return {name: value for name, value in figures.items() if name != "per_class"}

@@ -4,6 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from torch import Tensor
+
 from app.lirf.evaluation import accuracy, class_mask, forgetting, harmonic, logits, report
 from app.lirf.module import DepositModule
 from app.lirf.networks import Network
@@ -21,6 +23,7 @@ def figures_of(
     target: Network,
     modules: Sequence[DepositModule],
     unknown: Sequence[int] = (),
+    deposited: Tensor | None = None,
 ) -> Row:
     """The report on a deposit, all of these modules withdrawn in the recover net.
 
@@ -30,8 +33,10 @@ def figures_of(
         target: T.
         modules: what is withdrawn.
         unknown: classes whose test images are left out, for a recover net that is not meant to know them.
+        deposited: bool [N], the test images that should be forgotten; those of the modules' classes if None.
     """
     known = ~class_mask(bench.test.labels, unknown)
+    bench.watch(f"measure on {int(known.sum())} test images", 0, 1)
     measured = report(
         original.to(bench.device),
         target.to(bench.device),
@@ -39,8 +44,16 @@ def figures_of(
         bench.spec,
         bench.test.images[known],
         bench.test.labels[known],
+        None if deposited is None else deposited[known],
     )
     return {**_presentable(measured, bench.test.classes), "test_images": int(known.sum())}
+
+
+def without_classes(value: Any) -> Any:
+    """Rows without accuracies per class, of which a row of many classes would hold hundreds."""
+    if isinstance(value, Mapping):
+        return {name: without_classes(one) for name, one in value.items() if name != "per_class"}
+    return [without_classes(one) for one in value] if isinstance(value, list) else value
 
 
 def by_set(bench: Bench, row: Row, sets: Sets) -> dict[str, dict[str, float]]:
@@ -61,9 +74,11 @@ def rows_kept_by_set(
 ) -> dict[str, float]:
     """The same of the target with its sealed rows put back, which a report gives for all sets together only."""
     restored = with_rows(target.to(bench.device), [(one.filter.classes, one.tensors) for one in modules])
-    answers, labels = logits(restored, bench.test.images, bench.spec), bench.test.labels
-    masks = {name: class_mask(labels, classes) for name, classes in sets.items()}
-    return {name: accuracy(answers[mask], labels[mask]) for name, mask in masks.items()}
+    masks = {name: class_mask(bench.test.labels, classes) for name, classes in sets.items()}
+    return {
+        name: accuracy(logits(restored, bench.test.images[mask], bench.spec), bench.test.labels[mask])
+        for name, mask in masks.items()
+    }
 
 
 def forgotten(pre: float, before: float, after: float) -> dict[str, float]:

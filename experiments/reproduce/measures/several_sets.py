@@ -12,10 +12,10 @@ from experiments.reproduce.bench import Bench
 from experiments.reproduce.deposits import class_set, deposited
 from experiments.reproduce.measures.figures import Sets, by_set, figures_of, forgotten, over, rows_kept_by_set
 from experiments.reproduce.originals import original
-from experiments.reproduce.study import Cell, Measured, Row, Work
+from experiments.reproduce.study import Cell, CellFailedError, Measured, Row, Work
 
 
-class NotIdenticalError(RuntimeError):
+class NotIdenticalError(CellFailedError):
     """Two orders of withdrawal led to different recover nets."""
 
 

@@ -19,13 +19,21 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "other.py").write_text("VALUE = 1\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr(identity, "FOLLOWED", ("made_here",))
+    forget()
     yield folder
+    forget()
     for name in [name for name in sys.modules if name.startswith("made_here")]:
         del sys.modules[name]
 
 
-def digest() -> str:
+def forget() -> None:
+    identity._followed.cache_clear()
     digest_code.cache_clear()
+
+
+def digest() -> str:
+    """As another run finds it."""
+    forget()
     return digest_code("made_here.top")
 
 
@@ -36,6 +44,15 @@ def test_only_code_that_is_reached_counts_and_of_it_no_comment(package: Path) ->
     assert digest() == before
     (package / "deep.py").write_text("def f() -> int:\n    return 2\n")
     assert digest() != before
+
+
+def test_a_run_names_the_code_that_it_began_with(package: Path) -> None:
+    identity.remember_code()
+    (package / "deep.py").write_text("def f() -> int:\n    return 2\n")
+    begun = digest_code("made_here.top")
+    assert digest() != begun
+    (package / "deep.py").write_text("def f() -> int:\n    return 1\n")
+    assert digest() == begun
 
 
 def test_the_code_of_a_deposit_reaches_what_it_minimises_and_not_the_bench() -> None:

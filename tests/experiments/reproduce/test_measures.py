@@ -11,6 +11,7 @@ from app.lirf.rows import with_rows
 from experiments.reproduce.bench import Bench
 from experiments.reproduce.deposits import class_set, deposited
 from experiments.reproduce.measures import several_sets
+from experiments.reproduce.measures.figures import figures_of
 from experiments.reproduce.measures.several_sets import NotIdenticalError
 from experiments.reproduce.measures.whole_classes import deposit_classes
 from experiments.reproduce.originals import original
@@ -47,6 +48,19 @@ def test_shares_that_are_no_whole_classes_are_not_run_and_say_why(scope: Scope) 
     assert reasons["50%"] is None
     assert "no whole classes" in (reasons["10%"] or "")
     assert all(cell.not_run for cell in table2.cells(four))
+
+
+def test_what_should_be_forgotten_can_be_other_images_than_those_of_the_classes(
+    bench: Bench, scope: Scope
+) -> None:
+    start = original(bench)
+    done = deposited(bench, start, [class_set(bench, (0, 1))], scope.config("lirf+", 0))
+    labels = bench.test.labels
+    plain = figures_of(bench, start, done.target, done.modules)
+    assert figures_of(bench, start, done.target, done.modules, (), class_mask(labels, (0, 1))) == plain
+    first = figures_of(bench, start, done.target, done.modules, (1,), class_mask(labels, (0,)))
+    assert first["target"]["dep"] == plain["target"]["per_class"]["0"]
+    assert first["test_images"] == len(labels) - int((labels == 1).sum())
 
 
 def test_a_sequence_goes_on_from_the_target_and_measures_each_set(

@@ -9,6 +9,7 @@ from app.lirf.errors import InvalidInputError
 from experiments.reproduce import run as run_module
 from experiments.reproduce.bench import Bench
 from experiments.reproduce.cache import Cache
+from experiments.reproduce.measures.several_sets import NotIdenticalError
 from experiments.reproduce.originals import original_digest
 from experiments.reproduce.run import Choice, found, run, waiting
 from experiments.reproduce.studies import load, table1
@@ -54,8 +55,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(
     assert before.interrupted
     assert [(config.objective, config.seed) for config in made] == [("lirf", 0), ("lirf+", 0), ("lirf", 1)]
     unfinished = by_key(before.rows)["lirf+/20%/seed1"]
-    assert unfinished["not_run"]
-    assert unfinished["reason"] == "interrupted before it was done"
+    assert unfinished["not_run"] == "interrupted before it was done"
 
     after = run(fresh, STUDY, two_seeds, CHOICE, silent)
     assert not after.interrupted
@@ -79,8 +79,8 @@ def test_what_was_left_out_is_a_row_and_what_is_done_is_shown_whatever_is_chosen
     assert len(rows) == len(cells) == 18
     assert "not_run" not in rows["lirf/20%/seed0"]
     assert "not_run" not in rows["lirf+/10%/seed0"]
-    assert rows["lirf/30%/seed0"]["reason"] == "left out by `--method lirf+`"
-    assert rows["lirf+/30%/seed0"]["reason"] == "left out by `--cells '*/10%/*'`"
+    assert rows["lirf/30%/seed0"]["not_run"] == "left out by `--method lirf+`"
+    assert rows["lirf+/30%/seed0"]["not_run"] == "left out by `--cells '*/10%/*'`"
     for row in rows.values():
         assert row["scale"] == "train=0.3,epochs=1"
         assert {"method", "setting", "net", "seed"} <= row.keys()
@@ -97,6 +97,8 @@ def test_a_row_names_everything_that_it_is_worth_nothing_without(bench: Bench, s
     for named in ("hardware", "versions", "device", "threads", "code"):
         assert row[named]
     assert row["works"][0]["deposited"] == ["0,1"]
+    assert {"original", "target", "recover", "swap", "oracle"} <= row.keys()
+    assert "per_class" not in str(row)
 
 
 def changed(bench: Bench, cell: Cell, what: str) -> tuple[Bench, Cell]:
@@ -109,7 +111,7 @@ def changed(bench: Bench, cell: Cell, what: str) -> tuple[Bench, Cell]:
     if what == "test images":
         return replace(bench, test=bench.test.subset(list(range(200)))), cell
     if what == "scale":
-        return replace(bench, order=replace(bench.order, scale=replace(bench.order.scale, test=0.5))), cell
+        return replace(bench, order=replace(bench.order, scale=replace(bench.order.scale, train=0.5))), cell
     return replace(bench, spec=replace(bench.spec, mean=(0.3,))), cell
 
 
@@ -146,16 +148,24 @@ def test_rows_of_other_code_count_only_on_request_and_never_as_current(
     assert waiting(fresh, STUDY, [other], Choice()) == [other]
 
 
-def test_a_cell_that_is_refused_is_not_run_and_stops_no_other(fresh: Bench, scope: Scope) -> None:
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        InvalidInputError("config.learning_rate", "the loss is nan.", "Lower it."),
+        NotIdenticalError("Another recover net."),
+    ],
+)
+def test_a_cell_that_is_refused_is_not_run_and_stops_no_other(
+    fresh: Bench, scope: Scope, refusal: Exception
+) -> None:
     def diverging(_: Bench, __: Cell) -> Measured:
-        raise InvalidInputError("config.learning_rate", "the loss is nan.", "Lower it.")
+        raise refusal
 
     diverging.__module__ = "experiments.reproduce.measures.whole_classes"
     first, second = [one for one in table1.cells(scope) if one.setting == "20%"]
     outcome = run(fresh, STUDY, [replace(first, compute=diverging), second], Choice(), silent)
-    assert outcome.failures == {first.key: "config.learning_rate: the loss is nan. Lower it."}
-    assert outcome.rows[0]["not_run"]
-    assert "the loss is nan" in outcome.rows[0]["reason"]
+    assert outcome.failures == {first.key: str(refusal)}
+    assert outcome.rows[0]["not_run"] == f"failed: {refusal}"
     assert outcome.rows[1]["target"]["h"] >= 0
     assert waiting(fresh, STUDY, [first, second], Choice()) == [first]
 
