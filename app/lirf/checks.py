@@ -43,3 +43,13 @@ def require_labels(labels: Tensor, count: int, num_classes: int, field: str = "l
             f"class {worst} is outside 0..{num_classes - 1}.",
             "Give class indices that the network has.",
         )
+
+
+def require_setting(field: str, value: object, holds: bool, remedy: str) -> None:  # noqa: FBT001
+    """Refuse a setting that does not hold.
+
+    Raises:
+        InvalidInputError: naming ``config.<field>``.
+    """
+    if not holds:
+        raise InvalidInputError(f"config.{field}", f"{value!r} is out of range.", remedy)

@@ -3,30 +3,16 @@
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Self, get_args
 
+from app.lirf.checks import require_setting
 from app.lirf.errors import InvalidInputError
 from app.lirf.precision import Precision
+from app.lirf.progress import Progress
 from app.lirf.surrogates import KINDS
+from app.lirf.train_config import TrainConfig
+
+__all__ = ["DepositConfig", "Objective", "Progress", "TrainConfig"]
 
 Objective = Literal["lirf", "lirf+"]
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a run stands, reported after every step.
-
-    Attributes:
-        epoch: from 1.
-        epochs: how many there will be.
-        step: from 1, over all epochs.
-        steps: how many there will be.
-        losses: each weighted term of the objective in this step, and their ``total``.
-    """
-
-    epoch: int
-    epochs: int
-    step: int
-    steps: int
-    losses: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -49,16 +35,18 @@ class DepositConfig:
         lambda_at: weight of the attention loss inside L_kr (``lirf`` only).
         lambda_kp: weight of knowledge preservation: on D_r in ``lirf``, on surrogates in ``lirf+``.
         lambda_re: weight of the recover loss (cross entropy in ``lirf``, distillation of T~ in ``lirf+``).
-        lambda_pt: weight of partial knowledge transfer.
+        lambda_pt: weight of partial knowledge transfer: on the deposit logits alone in ``lirf``, of T0 with the
+            module's deposit logits in ``lirf+``.
+        lambda_level: weight of the squared error of the module's deposit logits (``lirf+`` only).
         lambda_map: weight of matching T*'s feature maps before the classifier (``lirf+`` only).
         lambda_all: weight of distilling all logits into the deposit module (``lirf+`` only).
         lambda_feature: weight of feature matching in the deposit module (``lirf+`` only).
-        strength: how far T* pushes the deposited logits down, in standard deviations of T0's logits below their
-            mean (``lirf+`` only).
+        strength: from 0, where only the answers forget, how thoroughly the features do too: the weight of what a
+            linear reader of the features still tells of the deposited classes (``lirf+`` only).
         surrogates: kinds of off-manifold inputs (``lirf+`` only), in equal shares.
         disguise: size of one step that moves each surrogate towards a preserved class of T0, root mean square per
             normalised pixel (``lirf+`` only).
-        reconstruct: fit the pruned module to T0 by least squares before training.
+        reconstruct: choose the module's filters and fit it to T0 by least squares before training.
         whiten: train kernels in whitened coordinates (Adam only).
         precision: of products; ``auto`` is bfloat16 where the device has it in hardware, else float32.
         shift: augment deposit images by up to this many pixels each way.
@@ -81,11 +69,12 @@ class DepositConfig:
     lambda_at: float = 0.0
     lambda_kp: float = 0.5
     lambda_re: float = 4.0
-    lambda_pt: float = 4.0
+    lambda_pt: float = 1.0
+    lambda_level: float = 0.1
     lambda_map: float = 3.0
     lambda_all: float = 1.0
-    lambda_feature: float = 1.0
-    strength: float = 0.4
+    lambda_feature: float = 2.5
+    strength: float = 1.0
     surrogates: tuple[str, ...] = ("patch_mix",)
     disguise: float = 0.05
     reconstruct: bool = True
@@ -97,30 +86,38 @@ class DepositConfig:
 
     def __post_init__(self) -> None:
         for field in ("epochs", "min_steps", "batch_size"):
-            _require(field, getattr(self, field), getattr(self, field) >= 1, "Give a whole number from 1.")
+            require_setting(
+                field, getattr(self, field), getattr(self, field) >= 1, "Give a whole number from 1."
+            )
         for field in ("learning_rate", "clip_norm", "temperature"):
-            _require(
+            require_setting(
                 field, getattr(self, field), 0 < getattr(self, field) < float("inf"), "Give a number above 0."
             )
         weights = [name for name in self.__dataclass_fields__ if name.startswith("lambda_")]
         for field in (*weights, "strength", "disguise"):
-            _require(field, getattr(self, field), 0 <= getattr(self, field) < float("inf"), "Give 0 or more.")
-        _require("prune_ratio", self.prune_ratio, 0 <= self.prune_ratio < 1, "Choose from 0 to just under 1.")
-        _require("shift", self.shift, self.shift >= 0, "Give 0 or more pixels.")
-        _require(
+            require_setting(
+                field, getattr(self, field), 0 <= getattr(self, field) < float("inf"), "Give 0 or more."
+            )
+        require_setting(
+            "prune_ratio", self.prune_ratio, 0 <= self.prune_ratio < 1, "Choose from 0 to just under 1."
+        )
+        require_setting("shift", self.shift, self.shift >= 0, "Give 0 or more pixels.")
+        require_setting(
             "objective", self.objective, self.objective in ("lirf", "lirf+"), 'Choose "lirf" or "lirf+".'
         )
-        _require("optimiser", self.optimiser, self.optimiser in ("adam", "sgd"), 'Choose "adam" or "sgd".')
+        require_setting(
+            "optimiser", self.optimiser, self.optimiser in ("adam", "sgd"), 'Choose "adam" or "sgd".'
+        )
 
         precisions = get_args(Precision)
-        _require(
+        require_setting(
             "precision",
             self.precision,
             self.precision in precisions,
             f"Choose among {', '.join(precisions)}.",
         )
         unknown = sorted(set(self.surrogates) - set(KINDS))
-        _require("surrogates", unknown, not unknown, f"Choose among {', '.join(KINDS)}.")
+        require_setting("surrogates", unknown, not unknown, f"Choose among {', '.join(KINDS)}.")
 
     @classmethod
     def lirf(cls, **changes: Any) -> Self:
@@ -143,6 +140,7 @@ class DepositConfig:
             lambda_kp=9.0,
             lambda_re=1.0,
             lambda_pt=9.0,
+            lambda_level=0.0,
             lambda_map=0.0,
             lambda_all=0.0,
             lambda_feature=0.0,
@@ -175,45 +173,3 @@ class DepositConfig:
                 f"Choose among {', '.join(cls.__dataclass_fields__)}.",
             )
         return cls.lirf(**changes) if objective == "lirf" else cls(**{**changes, "objective": objective})
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """How an original network is trained: SGD with Nesterov momentum 0.9 and a one-cycle schedule.
-
-    Attributes:
-        epochs: passes over the data.
-        batch_size: images per step.
-        learning_rate: peak of the cycle.
-        weight_decay: on all parameters.
-        label_smoothing: share of the target spread over the other classes.
-        shift: augment by up to this many pixels each way.
-        flip: mirror half of the images.
-        precision: of products; ``auto`` is bfloat16 where the device has it in hardware, else float32.
-        seed: of the order, the augmentation and, through `seed_everything`, the initial weights.
-    """
-
-    epochs: int = 20
-    batch_size: int = 128
-    learning_rate: float = 0.1
-    weight_decay: float = 5e-4
-    label_smoothing: float = 0.0
-    shift: int = 0
-    flip: bool = False
-    precision: Precision = "auto"
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for field in ("epochs", "batch_size"):
-            _require(field, getattr(self, field), getattr(self, field) >= 1, "Give a whole number from 1.")
-        _require(
-            "learning_rate",
-            self.learning_rate,
-            0 < self.learning_rate < float("inf"),
-            "Give a number above 0.",
-        )
-
-
-def _require(field: str, value: object, holds: bool, remedy: str) -> None:  # noqa: FBT001
-    if not holds:
-        raise InvalidInputError(f"config.{field}", f"{value!r} is out of range.", remedy)

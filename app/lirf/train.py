@@ -8,10 +8,11 @@ from torch.nn import functional as F
 
 from app.lirf.augmentation import flip, shift
 from app.lirf.checks import finite, require_labels
-from app.lirf.config import Progress, TrainConfig
 from app.lirf.errors import InvalidInputError
 from app.lirf.networks import InputSpec, Network, classifier
 from app.lirf.precision import mixed
+from app.lirf.progress import Progress
+from app.lirf.train_config import TrainConfig
 
 
 def seed_everything(seed: int) -> None:

@@ -89,7 +89,7 @@ def test_block_names_tell_where_a_split_falls() -> None:
     assert names[0] == "stem"
     assert names[6:8] == ("layer2.2", "layer3.0")
     assert names[-1] == "head"
-    assert default_split("resnet20") == 7
+    assert default_split("resnet20") == 10
 
 
 def test_an_unknown_architecture_is_refused_with_the_names_there_are() -> None:

@@ -72,5 +72,5 @@ def cifar_resnet(architecture: str, num_classes: int, in_channels: int) -> Netwo
     return net
 
 
-def after_stage_two(architecture: str) -> int:
-    return 1 + 2 * BLOCKS_PER_STAGE[architecture]
+def before_the_classifier(architecture: str) -> int:
+    return 1 + len(WIDTHS) * BLOCKS_PER_STAGE[architecture]

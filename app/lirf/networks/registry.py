@@ -45,9 +45,12 @@ def create(architecture: str, num_classes: int, in_channels: int = 3) -> Network
 
 
 def default_split(architecture: str) -> int:
-    """Number of blocks in the shallow part that serves well: after stage 2 of 3, 3 of 4, or two thirds."""
+    """Number of blocks in the shallow part that serves well.
+
+    All but the classifier's where that was measured (CIFAR ResNets); else after stage 3 of 4, or two thirds.
+    """
     if architecture in cifar_resnet.BLOCKS_PER_STAGE:
-        return cifar_resnet.after_stage_two(architecture)
+        return cifar_resnet.before_the_classifier(architecture)
     if architecture in torchvision_resnet.NAMES:
         return torchvision_resnet.after_stage_three(architecture)
     if architecture == "allcnn":
