@@ -70,7 +70,7 @@ class DepositConfig:
     lambda_kp: float = 0.5
     lambda_re: float = 4.0
     lambda_pt: float = 1.0
-    lambda_level: float = 0.1
+    lambda_level: float = 0.3
     lambda_map: float = 3.0
     lambda_all: float = 1.0
     lambda_feature: float = 2.5

@@ -23,8 +23,10 @@ from app.lirf.optimiser import Optimiser
 from app.lirf.partition import partition, recompose
 from app.lirf.precision import mixed
 from app.lirf.pruning import prune_and_tell
+from app.lirf.reader import Reader
 from app.lirf.reconstruction import reconstruct
 from app.lirf.rows import sealed_classes, take_rows, without_rows
+from app.lirf.selection import Surgeon
 from app.lirf.surrogates import patch_mix
 from app.lirf.teacher import Teacher
 
@@ -108,7 +110,12 @@ def deposit(
 
     frozen_shallow, deep = partition(copy.deepcopy(original).frozen().to(device), split)
     shallow = copy.deepcopy(frozen_shallow).requires_grad_()
-    pruned = [prune_and_tell(frozen_shallow, config.prune_ratio, spec.shape) for _ in filters]
+    images = torch.cat([deposit_set.images for deposit_set in sets])
+    labels = torch.cat([deposit_set.labels for deposit_set in sets])
+    owners = torch.cat([torch.full_like(part.labels, index) for index, part in enumerate(sets)])
+    examples = _examples(images, spec, chance).to(device)
+    surgeon = Surgeon(frozen_shallow, examples, chance) if config.reconstruct and config.prune_ratio else None
+    pruned = [prune_and_tell(frozen_shallow, config.prune_ratio, spec.shape, surgeon) for _ in filters]
     trained = nn.ModuleList([shallow, *(branch for branch, _ in pruned)])
     for part in (frozen_shallow, deep, trained):
         part.to(memory_format=torch.channels_last)
@@ -121,16 +128,14 @@ def deposit(
         branches=[(owner, fold(branch)) for owner, (branch, _) in zip(filters, pruned, strict=True)],
         preserved=preserved_classes(num_classes, filters, gone),
         present=preserved_classes(num_classes, [], gone),
+        reader=Reader(num_classes),
     )
     teacher = Teacher.of(folded(frozen_shallow), parts, config)
     objective = paper_objective if config.objective == "lirf" else plus_objective
 
-    images = torch.cat([deposit_set.images for deposit_set in sets])
-    labels = torch.cat([deposit_set.labels for deposit_set in sets])
-    owners = torch.cat([torch.full_like(part.labels, index) for index, part in enumerate(sets)])
     per_epoch = -(-len(images) // config.batch_size)
     epochs = max(config.epochs, -(-config.min_steps // per_epoch))
-    examples = _examples(images, spec, chance).to(device).to(memory_format=torch.channels_last)
+    examples = examples.to(memory_format=torch.channels_last)
     if config.reconstruct:
         for branch, kept in pruned:
             reconstruct(branch, frozen_shallow, kept, examples, chance)

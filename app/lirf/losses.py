@@ -115,6 +115,11 @@ def map_matching(maps: Tensor, wanted: Tensor, original: Tensor) -> Tensor:
     return F.mse_loss(maps, wanted) / original.var().clamp_min(1e-12)
 
 
+def level_matching(deposited: Tensor, original_deposited: Tensor) -> Tensor:
+    """Mean (g_bar(z of T_r then T^(n-)) − g_bar(z_T0))²: logits that stand beside the target's need the right level."""
+    return F.mse_loss(deposited, original_deposited)
+
+
 def residual_matching(logits: Tensor, original_logits: Tensor) -> Tensor:
     """Mean (z − z_T0)² of what target and residual module answer together."""
     return F.mse_loss(logits, original_logits)

@@ -10,6 +10,7 @@ from app.lirf import losses
 from app.lirf.config import DepositConfig
 from app.lirf.filters import LogitFilter, columns, compose
 from app.lirf.networks import Network
+from app.lirf.reader import Reader, told
 from app.lirf.recover import residual_logits
 
 Terms = dict[str, Tensor]
@@ -26,6 +27,7 @@ class Parts:
         branches: per set its filter and T_r^i, trained.
         preserved: the classes that g keeps.
         present: all classes that are still answered.
+        reader: whom the features of T escape.
     """
 
     shallow: nn.Module
@@ -34,6 +36,7 @@ class Parts:
     branches: Sequence[tuple[LogitFilter, nn.Module]]
     preserved: tuple[int, ...]
     present: tuple[int, ...]
+    reader: Reader
 
     def deep(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Maps before the head and logits [N, C], both float32 whatever the trunk computes in."""
@@ -105,9 +108,10 @@ def paper_objective(batch: Batch, parts: Parts, config: DepositConfig) -> Terms:
 def plus_objective(batch: Batch, parts: Parts, config: DepositConfig) -> Terms:
     """T learns from the forgetting teacher T*, T_r from T0, both on surrogates too; each term already weighted.
 
-    T:     λ_kr · KD(z_T, z*) on D_r + λ_kp · KD(z_T, z*) on surrogates + λ_map · maps, everywhere.
-    T_r^i: λ_pt · KD of its logits on x_i + λ_all · KD of all logits + λ_feature · features, everywhere, and
-           λ_re · KD(T~, z_T0) beside T as it is.
+    T:     λ_kr · KD(z_T, z*) on D_r + λ_kp · KD(z_T, z*) on surrogates + λ_map · maps, everywhere, and
+           strength · what the reader is told of D_r.
+    T_r^i: λ_pt · KD(T0 with its deposit logits, z_T0) + λ_level · squared error of these logits
+           + λ_all · KD of all logits + λ_feature · features, everywhere, and λ_re · KD(T~, z_T0) beside T as it is.
     Residual sets: T* answers as T0 does to disturbed views of x; T_r^i learns the difference to T0.
     """
     count = len(batch.labels)
@@ -117,12 +121,30 @@ def plus_objective(batch: Batch, parts: Parts, config: DepositConfig) -> Terms:
         "kr": config.lambda_kr * losses.distillation(answered[:count], taught[:count], config.temperature),
         "kp": config.lambda_kp * _on_surrogates(answered[count:], taught[count:], config.temperature),
         "map": config.lambda_map * losses.map_matching(maps, batch.taught_maps, batch.maps),
+        "read": config.strength * _read(pooled(maps), batch, parts),
     }
     return terms | _branch_terms(batch, parts, config, z_target.detach())
 
 
+def _read(features: Tensor, batch: Batch, parts: Parts) -> Tensor:
+    """What the reader is told of the samples whose whole class is deposited; it takes T0's word for surrogates."""
+    count = len(batch.labels)
+    seen = batch.logits[count:].argmax(dim=1)
+    labels = torch.cat([batch.labels, seen])
+    deposited = torch.tensor(
+        [index for owner, _ in parts.branches for index in owner.classes], device=labels.device
+    )
+    honest = ~torch.isin(seen, deposited)
+    shown = torch.cat([honest.new_ones(count), honest])
+    parts.reader.show(features.detach()[shown], labels[shown])
+    own = (~of_residual_set(batch.owner, parts.branches)).nonzero().flatten()
+    if not len(own):
+        return features.new_zeros(())
+    return told(parts.reader.scores(features[own]), batch.labels[own])
+
+
 def _branch_terms(batch: Batch, parts: Parts, config: DepositConfig, z_target: Tensor) -> Terms:
-    transfer, everywhere, matching = (z_target.new_zeros(()) for _ in range(3))
+    transfer, level, everywhere, matching = (z_target.new_zeros(()) for _ in range(4))
     f_branches = [branch(batch.inputs) for _, branch in parts.branches]
     z_branches = _branch_logits(parts, f_branches)
     original = columns(batch.logits, parts.present)
@@ -130,11 +152,9 @@ def _branch_terms(batch: Batch, parts: Parts, config: DepositConfig, z_target: T
         if owner.kind == "residual":
             everywhere = everywhere + losses.residual_matching(z_target + z_branch, batch.logits)
             continue
-        own = (batch.owner == index).nonzero().flatten()
-        if len(own):
-            transfer = transfer + losses.partial_transfer(
-                owner.select(z_branch[own]), owner.select(batch.logits[own]), config.temperature
-            )
+        swapped = columns(compose(batch.logits, [(owner, z_branch)]), parts.present)
+        transfer = transfer + losses.distillation(swapped, original, config.temperature)
+        level = level + losses.level_matching(owner.select(z_branch), owner.select(batch.logits))
         everywhere = everywhere + losses.distillation(
             columns(z_branch, parts.present), original, config.temperature
         )
@@ -144,6 +164,7 @@ def _branch_terms(batch: Batch, parts: Parts, config: DepositConfig, z_target: T
     return {
         "re": config.lambda_re * losses.distillation(composed[known], original[known], config.temperature),
         "pt": config.lambda_pt * transfer,
+        "level": config.lambda_level * level,
         "all": config.lambda_all * everywhere,
         "feature": config.lambda_feature * matching,
     }
@@ -156,6 +177,11 @@ def _branch_logits(parts: Parts, f_branches: Sequence[Tensor]) -> list[tuple[Log
         maps, logits = parts.deep(features)
         answers.append((owner, residual_logits(parts.head, maps) if owner.kind == "residual" else logits))
     return answers
+
+
+def pooled(maps: Tensor) -> Tensor:
+    """Maps [N, F, H, W] -> their means [N, F]; features [N, F] as they are."""
+    return maps.flatten(2).mean(dim=2) if maps.ndim > 2 else maps  # noqa: PLR2004 - [N, F]
 
 
 def _on_surrogates(answered: Tensor, taught: Tensor, temperature: float) -> Tensor:

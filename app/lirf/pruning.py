@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from app.lirf.errors import InvalidInputError
 from app.lirf.networks import Network
 from app.lirf.rebuilding import rebuild
+from app.lirf.selection import Selection
 
 __all__ = ["filter_scores", "prune", "prune_and_tell", "rebuild", "require_ratio"]
 
@@ -50,9 +51,12 @@ def prune(shallow: Network, ratio: float, example_shape: Sequence[int]) -> Netwo
 
 
 def prune_and_tell(
-    shallow: Network, ratio: float, example_shape: Sequence[int]
+    shallow: Network, ratio: float, example_shape: Sequence[int], selection: Selection | None = None
 ) -> tuple[Network, dict[str, Tensor]]:
-    """`prune`, and per pruned convolution the filters that stayed, ascending."""
+    """`prune`, and per pruned convolution the filters that stayed, ascending.
+
+    A ``selection`` chooses them in place of the L1 norm wherever it has an opinion.
+    """
     require_ratio(ratio)
     pruned = copy.deepcopy(shallow).requires_grad_().eval()
     device = next(pruned.parameters()).device
@@ -70,12 +74,24 @@ def prune_and_tell(
         group = graph.get_pruning_group(layer, torch_pruning.prune_conv_out_channels, idxs=every)
         remove = int(ratio * layer.out_channels)
         if remove and _is_private(group, layer, seam):
-            order = torch.argsort(importance(group), stable=True)
-            doomed.append((layer, order[:remove].tolist()))
-            kept[name] = order[remove:].sort().values
+            chosen = selection(_readers(group, layers), remove) if selection else None
+            if chosen is None:
+                chosen = torch.argsort(importance(group), stable=True)[remove:].sort().values
+            kept[name] = chosen
+            doomed.append((layer, sorted(set(every) - set(chosen.tolist()))))
     for layer, filters in doomed:
         graph.get_pruning_group(layer, torch_pruning.prune_conv_out_channels, idxs=filters).prune()
     return pruned, kept
+
+
+def _readers(group: torch_pruning.dependency.Group, layers: Sequence[tuple[str, nn.Conv2d]]) -> list[str]:
+    """Names of the convolutions that read the group's feature maps."""
+    reading = {
+        id(dependency.target.module)
+        for dependency, _ in group
+        if dependency.handler.__name__.endswith("in_channels")
+    }
+    return [name for name, layer in layers if id(layer) in reading]
 
 
 def _seam(output: Tensor) -> nn.Module:

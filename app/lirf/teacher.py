@@ -12,6 +12,9 @@ from app.lirf.networks import classifier
 from app.lirf.objectives import Batch, Parts, of_residual_set
 from app.lirf.surrogates import disguise, faint_mixup, surrogates
 
+LOW = 0.4
+"""Where T* leaves deposited logits: so many standard deviations of T0's logits below their mean."""
+
 
 @dataclass(frozen=True)
 class Teacher:
@@ -85,7 +88,7 @@ class Teacher:
     ) -> tuple[Tensor, Tensor]:
         """T*: evidence of deposited classes taken out; for samples of residual sets T0 on disturbed views."""
         seen = logits[:, list(self.parts.present)]
-        low = seen.mean() - self.config.strength * seen.std()
+        low = seen.mean() - LOW * seen.std()
         weight = classifier(self.parts.head).weight
         taught_logits, taught_maps = forgetful(logits, maps, self.pull, weight, self.gone, low)
         residual = of_residual_set(owners, self.parts.branches)
