@@ -15,6 +15,7 @@ NAMES = (
     "figure2",
     "main-table1",
     "pairs",
+    "subset",
 )
 
 
