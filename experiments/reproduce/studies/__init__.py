@@ -15,7 +15,9 @@ NAMES = (
     "figure2",
     "main-table1",
     "pairs",
+    "below-output",
     "subset",
+    "front",
 )
 
 
