@@ -50,7 +50,7 @@ def reproduce(
     results: Results = Path("experiments/results"),
     cache: Cache = Path("var/reproduce"),
 ) -> None:
-    """Reproduce a table or figure of the paper on real data; what is finished is never computed again."""
+    """Reproduce a table or figure of the paper, or a study of our own; what is finished is never computed again."""
     from experiments.reproduce.session import Wish, reproduce_study  # noqa: PLC0415
 
     common = Wish(study, data, net, weights, train_epochs, tuple(method or ()), seeds, scale, cells)

@@ -25,7 +25,7 @@ def write(bench: Bench, study: Study, rows: Sequence[Row], command: str, folder:
         bench.taken,
         seed=seeds,
         command=command,
-        notes=f"{study.title} ({study.source}). {' '.join(study.notes)}",
+        notes=f"{study.title}. {study.provenance} {' '.join(study.notes)}",
         rows=rows,
     )
     page.write_text(document(bench, study, rows, command))
@@ -38,7 +38,7 @@ def document(bench: Bench, study: Study, rows: Sequence[Row], command: str) -> s
     scale = bench.order.scale.text
     parts = [
         f"# {study.title}",
-        f"Published: {study.source}. Percent; mean ± sample deviation over seeds.",
+        f"{study.provenance} {_capital(study.units)}; mean ± sample deviation over seeds.",
         *([] if scale == FULL else [f"**Reduced: {scale}.**"]),
         study.table(study, rows),
         caption(bench, rows, command),
@@ -67,6 +67,10 @@ def caption(bench: Bench, rows: Sequence[Row], command: str) -> str:
         f"`{command}`",
     ]
     return "; ".join(parts) + "."
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _short(commit: str) -> str:

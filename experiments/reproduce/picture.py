@@ -134,7 +134,7 @@ def canvas(path: Path, title: str, rows: Sequence[Row], down: int, across: int) 
 def _panels(study: Study, rows: Sequence[Row], path: Path, draw: Draw) -> None:
     across = min(PANELS_ACROSS, len(study.columns))
     down = -(-len(study.columns) // across)
-    with canvas(path, f"{study.title}, percent", rows, down, across) as panels:
+    with canvas(path, f"{study.title}, {study.units}", rows, down, across) as panels:
         for axes, column in zip_longest(panels.flat, study.columns):
             if column is None:
                 axes.set_axis_off()

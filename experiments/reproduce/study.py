@@ -144,7 +144,7 @@ class Study:
     Attributes:
         name: as given on the command line.
         title: what it shows.
-        source: where the published figures stand.
+        source: where the published figures stand; empty for a study of our own.
         heads: headings of the label columns.
         columns: headings of the figures.
         lines: what is shown, in this order.
@@ -152,6 +152,8 @@ class Study:
         table: rows -> Markdown.
         draw: rows -> a PNG at the path.
         notes: sentences that a reader of the table needs.
+        units: of the figures.
+        decimals: of the columns that have other than two.
     """
 
     name: str
@@ -164,3 +166,14 @@ class Study:
     table: Callable[["Study", Sequence[Row]], str]
     draw: Callable[["Study", Sequence[Row], Path], None]
     notes: tuple[str, ...] = ()
+    units: str = "percent"
+    decimals: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def provenance(self) -> str:
+        """In a sentence: what the figures can be compared with."""
+        return (
+            f"Published: {self.source}."
+            if self.source
+            else "A study of our own; nothing was published for it."
+        )

@@ -10,6 +10,7 @@ from experiments.reproduce.study import ORIGINAL, Line, Row, Study
 PAPER = "paper"
 OURS = "ours"
 NOT_RUN = "not run"
+DECIMALS = 2
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Figure:
     deviation: float | None
     count: int
 
-    def text(self, decimals: int = 2) -> str:
+    def text(self, decimals: int = DECIMALS) -> str:
         mean = f"{self.mean:.{decimals}f}"
         return mean if self.deviation is None else f"{mean} ± {self.deviation:.{decimals}f}"
 
@@ -68,7 +69,10 @@ def markdown(study: Study, rows: Sequence[Row]) -> str:
     before: Line | None = None
     for entry in entries(study, rows):
         labels = entry.line.labels if entry.line is not before else ("",) * len(study.heads)
-        shown = [entry.figures[name].text() if name in entry.figures else "" for name in study.columns]
+        shown = [
+            entry.figures[name].text(study.decimals.get(name, DECIMALS)) if name in entry.figures else ""
+            for name in study.columns
+        ]
         if entry.who != PAPER and not entry.run:
             shown = [NOT_RUN if name in entry.line.shows else "" for name in study.columns]
         lines.append([*labels, entry.who, *shown, entry.seeds])

@@ -13,6 +13,9 @@ from app.lirf.rows import with_rows
 from experiments.reproduce.bench import Bench
 from experiments.reproduce.study import Row
 
+BATCH = 100
+"""Images per forward: more of them leave the processor's cache between two layers and take longer."""
+
 Sets = Mapping[str, Sequence[int]]
 """Name of a set -> its classes."""
 
@@ -45,6 +48,7 @@ def figures_of(
         bench.test.images[known],
         bench.test.labels[known],
         None if deposited is None else deposited[known],
+        BATCH,
     )
     return {**_presentable(measured, bench.test.classes), "test_images": int(known.sum())}
 
@@ -76,7 +80,7 @@ def rows_kept_by_set(
     restored = with_rows(target.to(bench.device), [(one.filter.classes, one.tensors) for one in modules])
     masks = {name: class_mask(bench.test.labels, classes) for name, classes in sets.items()}
     return {
-        name: accuracy(logits(restored, bench.test.images[mask], bench.spec), bench.test.labels[mask])
+        name: accuracy(logits(restored, bench.test.images[mask], bench.spec, BATCH), bench.test.labels[mask])
         for name, mask in masks.items()
     }
 

@@ -10,7 +10,15 @@ from app.lirf.networks import Network
 from app.lirf.recover import RecoverNet
 from experiments.reproduce.bench import Bench
 from experiments.reproduce.deposits import class_set, deposited
-from experiments.reproduce.measures.figures import Sets, by_set, figures_of, forgotten, over, rows_kept_by_set
+from experiments.reproduce.measures.figures import (
+    BATCH,
+    Sets,
+    by_set,
+    figures_of,
+    forgotten,
+    over,
+    rows_kept_by_set,
+)
 from experiments.reproduce.originals import original
 from experiments.reproduce.study import Cell, CellFailedError, Measured, Row, Work
 
@@ -84,7 +92,7 @@ def _identical(
         stepwise = RecoverNet(target, [modules[name] for name in order[:count]])
     first, second = once.state_dict(), stepwise.state_dict()
     tensors = first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
-    answers = [logits(net, bench.test.images, bench.spec) for net in (once, stepwise)]
+    answers = [logits(net, bench.test.images, bench.spec, BATCH) for net in (once, stepwise)]
     if not tensors or not torch.equal(*answers):
         raise NotIdenticalError(f"Withdrawing in the order {', '.join(order)} gave another recover net.")
     return {"tensors": True, "logits": True}

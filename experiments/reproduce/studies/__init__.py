@@ -8,7 +8,17 @@ from app.lirf.errors import InvalidInputError
 if TYPE_CHECKING:
     from experiments.reproduce.study import Study
 
-NAMES = ("table1", "table2", "table3", "figure2", "main-table1")
+NAMES = (
+    "table1",
+    "table2",
+    "table3",
+    "figure2",
+    "main-table1",
+    "pairs",
+    "below-output",
+    "subset",
+    "front",
+)
 
 
 def load(name: str) -> "Study":

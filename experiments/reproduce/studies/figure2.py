@@ -8,7 +8,7 @@ from experiments.reproduce.measures.curves import deposit_with_curves
 from experiments.reproduce.picture import canvas
 from experiments.reproduce.studies.shares import first_classes
 from experiments.reproduce.study import METHODS, Cell, Row, Scope, Study
-from experiments.reproduce.table import NOT_RUN, Figure, summary, value_at
+from experiments.reproduce.table import DECIMALS, NOT_RUN, Figure, summary, value_at
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,7 +32,6 @@ PANELS = {
     "total loss": ("total loss",),
     "attention loss": ("attention loss",),
 }
-DECIMALS = {"attention loss": 4}
 STYLES = {
     "Pre": ("-", "#0072b2"),
     "Dep": ("--", "#e69f00"),
@@ -111,7 +110,7 @@ def _rows_of(study: Study, method: str, rows: Sequence[Row]) -> Iterator[list[st
         yield [method, "", *[NOT_RUN] * len(study.columns), NOT_RUN]
     for epoch, figures in epochs:
         shown = [
-            figures[column].text(DECIMALS.get(column, 2)) if column in figures else ""
+            figures[column].text(study.decimals.get(column, DECIMALS)) if column in figures else ""
             for column in study.columns
         ]
         yield [method, str(epoch), *shown, seeds]
@@ -133,6 +132,7 @@ STUDY = Study(
     cells=cells,
     table=table,
     draw=draw,
+    decimals={"attention loss": 4},
     notes=(
         "The total loss is the epoch's mean as minimised, so it is comparable within one method only.",
         (
