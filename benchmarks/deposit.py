@@ -5,6 +5,7 @@ Random weights and images unless --data and --weights name real ones: speed does
 """
 
 import argparse
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,8 @@ NOTES = (
 )
 
 
-def main() -> None:
-    options = _options()
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = options_of(arguments)
     taken = circumstances()
     try:
         subject = _subject(options)
@@ -90,7 +91,7 @@ def _show(rows: list[dict[str, Any]], found: list[dict[str, Any]]) -> None:
         print(f"{one['loop']} against {one['against']}: {times}")
 
 
-def _options() -> argparse.Namespace:
+def options_of(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--seconds", type=float, default=8.0, help="of each measurement")
     parser.add_argument("--repeats", type=int, default=3)
@@ -101,7 +102,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--steps-only", action="store_true", help="leave out the whole deposit, minutes long")
     parser.add_argument("--json", type=Path, default=Path("benchmarks/results/deposit.json"))
     parser.add_argument("--retraining", type=Path, default=Path("benchmarks/results/retraining.json"))
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     if (options.data is None) != (options.weights is None):
         parser.error("--data and --weights belong together")
     return options

@@ -26,6 +26,7 @@ from experiments.reproduce.bench import Bench, Order, open_bench
 from experiments.reproduce.cache import Cache
 
 INTERRUPTED = 130
+OBJECTIVE = "lirf+"
 BUDGETS = "10,15,20,25,30"
 EVERY = 50
 NOTES = (
@@ -73,6 +74,8 @@ def measure(bench: Bench, options: argparse.Namespace) -> dict[str, Any]:
         "data": bench.data_name,
         "classes": [bench.train.classes[index] for index in classes],
         "seed": options.seed,
+        "commit": bench.taken.commit,
+        "hardware": bench.taken.hardware,
         "command": command_of(options, bench.data_name),
     }
 
@@ -108,6 +111,7 @@ def command_of(options: argparse.Namespace, data_name: str) -> str:
     parts += [f"--weights {options.weights.name}"] if options.weights else []
     parts += [f"--record {options.record.name}"] if options.record else []
     parts += [f"--pre {options.pre}"] if options.pre is not None else []
+    parts += [f"--objective {options.objective}"] if options.objective != OBJECTIVE else []
     parts += [f"--classes {options.classes} --seed {options.seed} --budgets {options.budgets}"]
     return " ".join(parts)
 
@@ -152,7 +156,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     told.add_argument(
         "--record", type=Path, help="read the Pre and the samples in a file of `lirf reproduce`"
     )
-    parser.add_argument("--objective", default="lirf+", choices=("lirf", "lirf+"), help="of the deposit")
+    parser.add_argument("--objective", default=OBJECTIVE, choices=("lirf", "lirf+"), help="of the deposit")
     parser.add_argument("--classes", default="airplane,automobile", help="what the deposit takes out")
     parser.add_argument("--budgets", default=BUDGETS, help="epochs, tried from the smallest on")
     parser.add_argument("--seed", type=int, default=0, help="of the deposit and of the trainings")
