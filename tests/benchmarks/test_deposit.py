@@ -21,20 +21,11 @@ def test_one_run_writes_loops_ratios_the_whole_deposit_and_what_is_not_measured(
     monkeypatch.setattr(deposit, "contestants", small)
     monkeypatch.setattr(deposit, "random_subject", lambda _: subject)
     path = tmp_path / "deposit.json"
-    given = [
-        "--seconds",
-        "0",
-        "--repeats",
-        "2",
-        "--json",
-        str(path),
-        "--retraining",
-        str(tmp_path / "none.json"),
-    ]
-    deposit.main(given)
+    given = {"--seconds": 0, "--repeats": 1, "--json": path, "--retraining": tmp_path / "none.json"}
+    deposit.main([str(part) for pair in given.items() for part in pair])
     record = json.loads(path.read_text())
     assert [row["loop"] for row in record["rows"]] == ["lirf+", "lirf", "naive", "naive-by-term", "naive+"]
-    assert all(len(row["steps_per_second"]["repeats"]) == 2 for row in record["rows"])
+    assert all(len(row["steps_per_second"]["repeats"]) == 1 for row in record["rows"])
     assert {"lirf against naive", "lirf+ against naive", "lirf+ against naive+"} <= {
         f"{one['loop']} against {one['against']}" for one in record["ratios"]
     }
