@@ -1,125 +1,111 @@
-"""Deposit steps per second: ResNet-20, 32×32 images, both objectives with their default settings.
+"""Deposits timed beside plain loops of the same objectives, in one interleaved run: ResNet-20, 32×32 images.
 
-Weights and images are random: speed does not depend on what they show. `make bench` runs this.
+Random weights and images unless --data and --weights name real ones: speed does not depend on what they show.
+`make bench-deposit` runs this.
 """
 
 import argparse
-import contextlib
-import statistics
-import time
-from dataclasses import replace
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-import torch
-
-from app.inference.compute import Compute
-from app.lirf.config import DepositConfig, Objective, Progress
-from app.lirf.deposit import DepositSet, deposit
-from app.lirf.networks import InputSpec, Network, create, default_split
-from app.lirf.train import seed_everything
-from benchmarks.measure import summary, taking_turns
+from app.lirf.errors import InvalidInputError
+from benchmarks.contestants import PAIRS, contestants
+from benchmarks.measure import taking_turns
+from benchmarks.pace import ratios, row, steps_per_second, whole_deposit
+from benchmarks.retraining_block import block_of
+from benchmarks.subject import ARCHITECTURE, Subject, random_subject, real_subject, settle_threads
 from experiments.record import circumstances, write_record
 
-ARCHITECTURE = "resnet20"
-SPEC = InputSpec(3, 32, 32, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-OBJECTIVES: tuple[Objective, ...] = ("lirf", "lirf+")
-EPOCH_IMAGES = 10_000
-WARM_UP = 1
-LONGEST = 60
-"""Steps that no measurement passes."""
-
+WHOLE = "lirf+"
 NOTES = (
-    "Random images of two classes and random weights. Steps per second leave out each first step. "
-    f"seconds_per_epoch is extrapolated to {EPOCH_IMAGES} images from the median, not measured."
+    "All loops take the same images, batch size, pruning, optimiser step and schedule of their objective. Steps per "
+    "second leave out each first step and what precedes it. seconds_per_epoch is worked out from the median. "
+    "Ratios are of medians, above 1 where the first is faster; rounds_per_epoch has the ratio in each round."
 )
 
 
-def original(seed: int) -> Network:
-    """A network whose running statistics fit its random weights, so that its logits are of common size."""
-    seed_everything(seed)
-    net = create(ARCHITECTURE, 10, SPEC.channels)
-    with torch.no_grad():
-        net.train()(SPEC.normalise(_images(256, seed)))
-    return net.frozen()
-
-
-class EnoughError(Exception):
-    """The time of a measurement is over; it cancels the deposit."""
-
-
-def steps_per_second(net: Network, config: DepositConfig, seconds: float) -> float:
-    """Time the steps after a warm-up, for as long as told and for two steps at least."""
-    images = _images(config.batch_size * LONGEST, config.seed)
-    labels = torch.arange(len(images)) % 2
-    ticks: list[float] = []
-
-    def tick(_: Progress) -> None:
-        ticks.append(time.perf_counter())
-        if len(ticks) > WARM_UP + 1 and ticks[-1] - ticks[WARM_UP - 1] > seconds:
-            raise EnoughError
-
-    with contextlib.suppress(EnoughError):
-        deposit(
-            net,
-            SPEC,
-            default_split(ARCHITECTURE),
-            [DepositSet(images, labels, (0, 1))],
-            replace(config, epochs=1, min_steps=1),
-            on_step=tick,
-        )
-    return (len(ticks) - WARM_UP) / (ticks[-1] - ticks[WARM_UP - 1])
-
-
-def main() -> None:
-    options = _options()
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = options_of(arguments)
     taken = circumstances()
-    Compute().settle(SPEC)
-    net = original(options.seed)
-    configs = {name: DepositConfig.of(name, seed=options.seed) for name in OBJECTIVES}
-    measured = taking_turns(
-        {name: partial(steps_per_second, net, config, options.seconds) for name, config in configs.items()},
+    try:
+        subject = _subject(options)
+    except InvalidInputError as error:
+        raise SystemExit(str(error)) from error
+    threads = settle_threads(subject.spec)
+    loops = contestants(options.seed)
+    images = len(subject.deposit_set.images)
+    rates = taking_turns(
+        {name: partial(steps_per_second, loop, subject, options.seconds) for name, loop in loops.items()},
         options.repeats,
     )
-    rows = []
-    for name, values in measured.items():
-        batch = configs[name].batch_size
-        rate = statistics.median(values)
-        extrapolated = -(-EPOCH_IMAGES // batch) / rate
-        rows.append(
-            {
-                "objective": name,
-                "architecture": ARCHITECTURE,
-                "image": "32x32",
-                "batch_size": batch,
-                "surrogates": list(configs[name].surrogates),
-                "seconds_per_repeat": options.seconds,
-                "steps_per_second": summary(values),
-                "seconds_per_epoch_extrapolated": round(extrapolated, 1),
-            }
-        )
-        epoch = f"an epoch of {EPOCH_IMAGES:,} would take {extrapolated:.0f} s"
-        print(f"{name:6} {rate:6.2f} steps/s of {batch} images; {epoch}")
-    write_record(options.json, taken, seed=options.seed, command=_command(options), notes=NOTES, rows=rows)
+    rows = [row(name, loop, images, rates[name]) for name, loop in loops.items()]
+    further: dict[str, Any] = {
+        "setting": {
+            "architecture": ARCHITECTURE,
+            "image": "x".join(map(str, subject.spec.shape[1:])),
+            "deposit_images": images,
+            "data": subject.data,
+            "threads": threads,
+            "seconds_per_repeat": options.seconds,
+        },
+        "ratios": ratios(PAIRS, loops, rates),
+    }
+    _show(rows, further["ratios"])
+    if options.steps_only:
+        further["whole_deposit"] = {"measured": False, "command": "make bench-deposit"}
+    else:
+        further["whole_deposit"] = {"measured": True, **whole_deposit(loops[WHOLE], subject)}
+        print(f"a whole deposit with {WHOLE}: {further['whole_deposit']['seconds']:.0f} s")
+    further["retraining"] = block_of(options.retraining)
+    command = command_of(options)
+    write_record(
+        options.json, taken, seed=options.seed, command=command, notes=NOTES, rows=rows, further=further
+    )
 
 
-def _command(options: argparse.Namespace) -> str:
+def command_of(options: argparse.Namespace) -> str:
+    """The command without folders of this machine."""
     given = f"--seconds {options.seconds} --repeats {options.repeats} --seed {options.seed}"
-    return f"python -m benchmarks.deposit {given}"
+    if options.data:
+        given += (
+            f" --data {Path(options.data).name} --weights {options.weights.name} --classes {options.classes}"
+        )
+    return f"python -m benchmarks.deposit {given}{' --steps-only' if options.steps_only else ''}"
 
 
-def _images(count: int, seed: int) -> torch.Tensor:
-    chance = torch.Generator().manual_seed(seed)
-    return torch.randint(0, 256, (count, *SPEC.shape), generator=chance, dtype=torch.uint8)
+def _subject(options: argparse.Namespace) -> Subject:
+    if options.data:
+        return real_subject(options.data, options.weights, options.classes.split(","))
+    return random_subject(options.seed)
 
 
-def _options() -> argparse.Namespace:
+def _show(rows: list[dict[str, Any]], found: list[dict[str, Any]]) -> None:
+    for one in rows:
+        rate = one["steps_per_second"]["median"]
+        speed = f"{rate:6.2f} steps/s, {one['samples_per_second']:7.1f} samples/s"
+        print(f"{one['loop']:13} {speed}, {one['seconds_per_epoch']:6.1f} s per epoch")
+    for one in found:
+        times = f"{one['per_epoch']:.2f}× per epoch, {one['per_sample']:.2f}× per sample"
+        print(f"{one['loop']} against {one['against']}: {times}")
+
+
+def options_of(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--seconds", type=float, default=8.0, help="of each measurement")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--data", help="a folder with train.parquet and test.parquet, or cifar10:FOLDER")
+    parser.add_argument("--weights", type=Path, help="a checkpoint of ResNet-20 for this data")
+    parser.add_argument("--classes", default="airplane,automobile", help="what is deposited of the data")
+    parser.add_argument("--steps-only", action="store_true", help="leave out the whole deposit, minutes long")
     parser.add_argument("--json", type=Path, default=Path("benchmarks/results/deposit.json"))
-    return parser.parse_args()
+    parser.add_argument("--retraining", type=Path, default=Path("benchmarks/results/retraining.json"))
+    options = parser.parse_args(arguments)
+    if (options.data is None) != (options.weights is None):
+        parser.error("--data and --weights belong together")
+    return options
 
 
 if __name__ == "__main__":

@@ -23,8 +23,8 @@ from app.lirf.deposit import DepositSet, deposit
 from app.lirf.networks import Network, default_split
 from app.lirf.recover import RecoverNet
 from benchmarks.bank import MODEL, Bank, describe, open_bank
-from benchmarks.deposit import ARCHITECTURE, SPEC, original
 from benchmarks.measure import summary, taking_turns
+from benchmarks.subject import ARCHITECTURE, SPEC, original
 from experiments.record import circumstances, write_record
 
 CLIENTS = (1, 8)

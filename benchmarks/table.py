@@ -11,13 +11,15 @@ HERE = Path(__file__).resolve().parent
 
 
 def deposits(record: dict[str, Any]) -> str:
-    lines = ["| objective | batch | steps per second | repeats | s per epoch of 10,000, extrapolated |"]
-    lines.append("| --- | ---: | ---: | --- | ---: |")
+    lines = ["| loop | | products | steps per second | repeats | samples per second | s per epoch |"]
+    lines.append("| --- | --- | --- | ---: | --- | ---: | ---: |")
     for row in record["rows"]:
         rate = row["steps_per_second"]
-        cells = [f"`{row['objective']}`", row["batch_size"], rate["median"], _repeats(rate)]
-        lines.append(_line([*cells, row["seconds_per_epoch_extrapolated"]]))
-    return "\n".join([*lines, "", _taken(record)])
+        cells = [f"`{row['loop']}`", row["what"], row["precision"], rate["median"], _repeats(rate)]
+        lines.append(_line([*cells, row["samples_per_second"], row["seconds_per_epoch"]]))
+    parts = [lines, _ratios(record["ratios"]), [_whole(record["whole_deposit"])]]
+    parts += [[_retraining(record["retraining"])], [_setting(record)], [_taken(record)]]
+    return "\n\n".join("\n".join(part) for part in parts)
 
 
 def predictions(record: dict[str, Any]) -> str:
@@ -38,6 +40,49 @@ def main() -> None:
     for name, render in (("deposit", deposits), ("predict", predictions)):
         text = insert(text, name, render(json.loads((HERE / "results" / f"{name}.json").read_text())))
     page.write_text(text)
+
+
+def _ratios(ratios: list[dict[str, Any]]) -> list[str]:
+    lines = ["| faster × | per epoch | in each round | per sample | |"]
+    lines.append("| --- | ---: | --- | ---: | --- |")
+    for one in ratios:
+        rounds = ", ".join(f"{value:.2f}" for value in one["rounds_per_epoch"])
+        cells = [f"`{one['loop']}` against `{one['against']}`", f"{one['per_epoch']:.2f}", rounds]
+        lines.append(_line([*cells, f"{one['per_sample']:.2f}", one["says"]]))
+    return lines
+
+
+def _whole(found: dict[str, Any]) -> str:
+    if not found["measured"]:
+        return f"**A whole deposit: not measured**; `{found['command']}` does."
+    return (
+        f"**A whole deposit** of {found['images']:,} images with `{found['objective']}` took {found['seconds']:.0f} s: "
+        f"{found['epochs']} epochs, {found['steps']:,} steps, {found['samples']:,} samples (n = 1)."
+    )
+
+
+def _retraining(found: dict[str, Any]) -> str:
+    if not found["measured"]:
+        return f"**Retraining from scratch: not measured**; `{found['command']}` does."
+    tried = ", ".join(f"{one['epochs']} epochs {one['pre']:.2f}" for one in found["budgets"])
+    aim = f"the deposit's Pre of {found['deposit_pre']:.2f} ({found['deposit_samples']:,} samples)"
+    outcome = (
+        f"took {found['samples']:,} samples, {found['ratio']:.1f} times as many"
+        if found["reached"]
+        else f"did not reach it in {found['samples']:,} samples, {found['ratio_at_least']:.1f} times as many"
+    )
+    return (
+        f"**Retraining from scratch** without {', '.join(found['classes'])} of {found['data']} {outcome}; "
+        f"aim: {aim}. Pre by budget: {tried} (seed {found['seed']}, n = 1; `{found['command']}`)."
+    )
+
+
+def _setting(record: dict[str, Any]) -> str:
+    setting = record["setting"]
+    return (
+        f"ResNet-20, {setting['image']}, batches of {record['rows'][0]['batch_size']} deposit images, "
+        f"epochs of {setting['deposit_images']:,}; {setting['data']}; {setting['threads']} thread(s)."
+    )
 
 
 def _line(cells: list[Any]) -> str:

@@ -4,7 +4,7 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -61,9 +61,14 @@ def write_record(
     command: str,
     notes: str,
     rows: Sequence[dict[str, Any]],
+    further: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write a result file in the form that all of them share; with several seeds each row names its own."""
+    """Write a result file in the form that all of them share; with several seeds each row names its own.
+
+    What follows from the rows, or is none of them, stands in blocks of its own: ``further``, by name.
+    """
     content = {**asdict(taken), "seed": seed, "command": command, "notes": notes, "rows": list(rows)}
+    content |= further or {}
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 

@@ -1,7 +1,5 @@
 from collections.abc import Callable
 
-from app.lirf.config import DepositConfig
-from benchmarks.deposit import OBJECTIVES, original, steps_per_second
 from benchmarks.measure import summary, taking_turns
 
 
@@ -22,9 +20,3 @@ def test_contestants_take_turns() -> None:
 
 def test_the_median_comes_with_every_repeat() -> None:
     assert summary([3.0, 1.0, 2.00049]) == {"median": 2.0, "repeats": [3.0, 1.0, 2.0]}
-
-
-def test_both_objectives_can_be_timed_and_stop_by_themselves() -> None:
-    net = original(0)
-    for name in OBJECTIVES:
-        assert steps_per_second(net, DepositConfig.of(name, batch_size=4), seconds=0.0) > 0
