@@ -1,7 +1,6 @@
 """Accuracies in percent, the paper's metrics, and one report on original, target and recover net."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -11,12 +10,14 @@ from app.lirf.filters import compose, preserved_classes
 from app.lirf.module import DepositModule
 from app.lirf.networks import InputSpec, Network
 from app.lirf.recover import RecoverNet
-from app.lirf.rows import with_rows
+
+BATCH = 100
+"""Images per forward: larger batches of feature maps fall out of a processor's cache."""
 
 Report = dict[str, dict[str, float | dict[int, float]]]
 
 
-def logits(net: nn.Module, images: Tensor, spec: InputSpec, batch_size: int = 500) -> Tensor:
+def logits(net: nn.Module, images: Tensor, spec: InputSpec, batch_size: int = BATCH) -> Tensor:
     """Logits [N, C] of uint8 images [N, C, H, W], on the CPU; the network is set to evaluation mode."""
     return in_batches(net, net, images, spec, batch_size)
 
@@ -84,7 +85,7 @@ def report(
     images: Tensor,
     labels: Tensor,
     deposited: Tensor | None = None,
-    batch_size: int = 500,
+    batch_size: int = BATCH,
 ) -> Report:
     """All figures of one deposit on one mixed test set, every module withdrawn in the recover net.
 
@@ -105,29 +106,28 @@ def report(
     """
     if deposited is None:
         deposited = class_mask(labels, [index for module in modules for index in module.filter.classes])
-    rows = [(module.filter.classes, module.tensors) for module in modules]
-    recover_net = RecoverNet(target, modules)
+    served, kept, *branches = answers_of(RecoverNet(target, modules), images, spec, batch_size)
+    filters = [module.filter for module in sorted(modules, key=lambda module: module.order)]
     answers = {
         "original": logits(original, images, spec, batch_size),
-        "target": logits(target, images, spec, batch_size),
-        "rows_kept": logits(with_rows(target, rows), images, spec, batch_size),
-        "recover": logits(recover_net, images, spec, batch_size),
+        "target": served,
+        "rows_kept": kept,
+        "recover": compose(served, list(zip(filters, branches, strict=True))),
     }
     measured = {name: accuracies(value, labels, deposited) for name, value in answers.items()}
     before = measured["original"]["dep"]
-    kept = measured.pop("rows_kept")
+    put_back = measured.pop("rows_kept")
     forgotten = forgetting(before, measured["target"]["dep"])
     measured["target"] |= {
         "f": forgotten,
         "h": harmonic(measured["target"]["pre"], forgotten),
-        "pre_rows_kept": kept["pre"],
-        "dep_rows_kept": kept["dep"],
-        "h_rows_kept": harmonic(kept["pre"], forgetting(before, kept["dep"])),
+        "pre_rows_kept": put_back["pre"],
+        "dep_rows_kept": put_back["dep"],
+        "h_rows_kept": harmonic(put_back["pre"], forgetting(before, put_back["dep"])),
     }
     figures: Report = {
         name: {**values, "per_class": per_class(answers[name], labels)} for name, values in measured.items()
     }
-    branches = branch_logits(recover_net, images, spec, batch_size)
     return {
         **figures,
         "swap": {**swap(answers, modules, labels)},
@@ -135,14 +135,20 @@ def report(
     }
 
 
-def branch_logits(
-    net: RecoverNet, images: Tensor, spec: InputSpec, batch_size: int = 500
+def answers_of(
+    net: RecoverNet, images: Tensor, spec: InputSpec, batch_size: int = BATCH
 ) -> tuple[Tensor, ...]:
-    """Logits [N, C] of each branch T_r^i then T^(n-), unfiltered; of a residual one without the bias."""
-    return tuple(
-        in_batches(net, partial(net.branch_logits, index), images, spec, batch_size)
-        for index in range(len(net.branches))
-    )
+    """Logits [N, C] of the target as served, of the target with its sealed rows put back, and of each branch.
+
+    Those of a branch are unfiltered, of a residual one without the bias. Every part runs once.
+    """
+
+    def ask(x: Tensor) -> Tensor:
+        maps = net.trunk(net.shallow(x))
+        branches = [net.branch_logits(index, x) for index in range(len(net.branches))]
+        return torch.stack([net.head(maps), net.restored_head(maps), *branches], dim=1)
+
+    return in_batches(net, ask, images, spec, batch_size).unbind(dim=1)
 
 
 def oracle(

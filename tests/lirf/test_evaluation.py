@@ -9,7 +9,7 @@ from app.lirf.errors import InvalidInputError
 from app.lirf.evaluation import (
     accuracies,
     accuracy,
-    branch_logits,
+    answers_of,
     class_mask,
     forgetting,
     harmonic,
@@ -143,14 +143,24 @@ def test_a_reported_oracle_puts_sealed_rows_back_and_filters_deposited_samples_a
     measured = report(original, deposited.target, deposited.modules, spec, images, labels)
     (module,) = deposited.modules
     gone = class_mask(labels, module.filter.classes)
-    (branch,) = branch_logits(RecoverNet(deposited.target, deposited.modules), images, spec)
-    sealed = logits(deposited.target, images, spec) + branch
-    restored = with_rows(deposited.target, [(module.filter.classes, module.tensors)])
-    unsealed = logits(restored, images, spec) + branch
+    served, kept, branch = answers_of(RecoverNet(deposited.target, deposited.modules), images, spec)
+    sealed, unsealed = served + branch, kept + branch
     assert set(sealed.argmax(dim=1).tolist()).isdisjoint(module.filter.classes)
     assert not set(unsealed.argmax(dim=1).tolist()).isdisjoint(module.filter.classes)
     assert measured["oracle"]["pre"] == accuracy(unsealed[~gone], labels[~gone])
     assert measured["oracle"]["dep"] == measured["recover"]["dep"]
+
+
+def test_every_part_that_is_asked_once_answers_what_the_nets_answer(
+    deposited: DepositResult, spec: InputSpec, digits: tuple[Tensor, ...]
+) -> None:
+    images, (module,) = digits[2][:200], deposited.modules
+    net = RecoverNet(deposited.target, deposited.modules)
+    served, kept, branch = answers_of(net, images, spec)
+    restored = with_rows(deposited.target, [(module.filter.classes, module.tensors)])
+    assert torch.equal(served, logits(deposited.target, images, spec))
+    assert torch.equal(kept, logits(restored, images, spec))
+    assert torch.equal(compose(served, [(module.filter, branch)]), logits(net, images, spec))
 
 
 def test_the_report_shows_both_ways_of_counting_and_one_composition_on_one_mixed_set(
