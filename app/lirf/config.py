@@ -74,7 +74,7 @@ class DepositConfig:
     lambda_map: float = 3.0
     lambda_all: float = 1.0
     lambda_feature: float = 2.5
-    strength: float = 1.0
+    strength: float = 0.5
     surrogates: tuple[str, ...] = ("patch_mix",)
     disguise: float = 0.05
     reconstruct: bool = True

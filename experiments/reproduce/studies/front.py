@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 VARIED: Mapping[str, tuple[str, tuple[float, ...]]] = {
     "lirf": ("lambda_kr", (0.25, 1.0, 4.0)),
-    "lirf+": ("strength", (0.0, 0.3, 1.0, 3.0)),
+    "lirf+": ("strength", (0.0, 0.5, 1.0, 3.0)),
 }
 """Method -> the field of `DepositConfig` that is varied, and its values."""
 
