@@ -218,6 +218,24 @@ def test_a_set_that_shares_its_classes_gets_a_residual_module_that_brings_the_an
     assert untouched["pre"] >= 95
 
 
+def test_the_more_filters_are_pruned_the_fewer_bytes_a_module_has(
+    untrained: Network, spec: InputSpec, small_set: DepositSet, brief: DepositConfig
+) -> None:
+    whole = sum(
+        tensor.numel() * tensor.element_size()
+        for tensor in published_state(partition(untrained, SPLIT)[0]).values()
+    )
+    sizes = [
+        deposit(untrained, spec, SPLIT, [small_set], replace(brief, prune_ratio=ratio, seal_rows=False))
+        .modules[0]
+        .size
+        for ratio in (0.0, 0.5, 0.9)
+    ]
+    assert sizes[0] == whole
+    assert sizes == sorted(set(sizes), reverse=True)
+    assert sizes[2] < 0.2 * whole
+
+
 def test_class_sets_and_residual_sets_can_go_together(
     untrained: Network, spec: InputSpec, small_set: DepositSet, brief: DepositConfig
 ) -> None:
