@@ -10,6 +10,7 @@ from app.cli.console import DEFAULT_URL, KeyOption, UrlOption, connected, follow
 def deposit(
     model: Annotated[str, typer.Argument(help="The model that is to forget.")],
     dataset: Annotated[str, typer.Argument(help="The registered data set that holds the images.")],
+    *,
     classes: Annotated[str | None, typer.Option(help="Whole classes, separated by commas.")] = None,
     ids: Annotated[str | None, typer.Option(help="Rows, by id, separated by commas.")] = None,
     where: Annotated[list[str] | None, typer.Option(help="COLUMN=VALUE; may be repeated.")] = None,
@@ -18,26 +19,25 @@ def deposit(
     epochs: Annotated[int | None, typer.Option(help="Passes over the deposit set.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of every random choice.")] = None,
     evaluate_on: Annotated[str | None, typer.Option(help="A registered test set to measure on.")] = None,
+    retain_classes: Annotated[
+        str | None, typer.Option(help="Classes whose images training may use to keep them.")
+    ] = None,
+    retain_ids: Annotated[str | None, typer.Option(help="The same for rows, by id.")] = None,
+    retain_where: Annotated[list[str] | None, typer.Option(help="The same by COLUMN=VALUE.")] = None,
     url: UrlOption = DEFAULT_URL,
     key: KeyOption = "",
 ) -> None:
     """Take a data subset's knowledge out of a model and seal it."""
-    select: dict[str, Any] = {}
-    if classes is not None:
-        select["classes"] = _listed(classes)
-    if ids is not None:
-        select["ids"] = _listed(ids)
-    if where:
-        select["where"] = _conditions(where)
     body = {
         "model": model,
         "dataset": dataset,
-        "select": select,
+        "select": _selector(classes, ids, where),
         "objective": objective,
         "prune_ratio": prune_ratio,
         "epochs": epochs,
         "seed": seed,
         "evaluate_on": evaluate_on,
+        "retain": _selector(retain_classes, retain_ids, retain_where) or None,
     }
     with connected(url, key) as client:
         accepted = client.deposit({name: value for name, value in body.items() if value is not None})
@@ -68,6 +68,18 @@ def end(
     """End a withdrawal: the knowledge is locked again."""
     with connected(url, key) as client:
         typer.echo(client.end_withdrawal(withdrawal)["state"])
+
+
+def _selector(classes: str | None, ids: str | None, where: list[str] | None) -> dict[str, Any]:
+    """As the service takes it; empty if nothing is given."""
+    select: dict[str, Any] = {}
+    if classes is not None:
+        select["classes"] = _listed(classes)
+    if ids is not None:
+        select["ids"] = _listed(ids)
+    if where:
+        select["where"] = _conditions(where)
+    return select
 
 
 def _listed(text: str) -> list[str]:

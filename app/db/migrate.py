@@ -13,7 +13,7 @@ ADVISORY_LOCK = 0x11BF  # any constant that no other program of this database us
 
 
 def upgrade(sessions: Sessions) -> None:
-    """Run every missing migration in one transaction each."""
+    """Run every missing migration: on PostgreSQL in one transaction each, on SQLite in one for all."""
     with sessions.engine.execution_options(lirf_write=True).connect() as connection:
         _lock(connection)
         command.upgrade(make_config(connection), "head")
@@ -29,10 +29,12 @@ def make_config(connection: Connection) -> Config:
 
 
 def _lock(connection: Connection) -> None:
-    """Wait for another migrator: SQLite's write transaction does it by itself."""
+    """Wait for another migrator, and keep the next one waiting until all migrations are done."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": ADVISORY_LOCK})
         connection.commit()  # the session keeps the lock until it is closed
+    else:
+        connection.begin()  # a write transaction of Alembic's own would end after each migration
 
 
 def _migrations_folder() -> Path:

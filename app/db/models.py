@@ -192,7 +192,10 @@ class Job(Base):
 
 
 class Deposit(Base):
-    """One deposit set taken out of one model. Sets that were deposited at once share ``job_id``."""
+    """One deposit set taken out of one model. Sets that were deposited at once share ``job_id`` and retain set.
+
+    A retain set is kept as its selector in the deposit's data set, never as images.
+    """
 
     __tablename__ = "deposits"
     __table_args__ = (one_of("state", DepositState),)
@@ -209,6 +212,8 @@ class Deposit(Base):
     state: Mapped[str] = mapped_column(default=DepositState.QUEUED)
     config: Mapped[dict[str, Any]]
     evaluate_on_id: Mapped[str | None] = mapped_column(ForeignKey("datasets.id"))
+    retain_selector: Mapped[dict[str, Any] | None]
+    retain_size: Mapped[int | None]
     base_version: Mapped[int | None]
     target_version: Mapped[int | None]
     metrics: Mapped[dict[str, Any] | None]

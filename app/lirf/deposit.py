@@ -25,6 +25,7 @@ from app.lirf.precision import mixed
 from app.lirf.pruning import prune_and_tell
 from app.lirf.reader import Reader
 from app.lirf.reconstruction import reconstruct
+from app.lirf.retain import RetainSet, draw, require_retain
 from app.lirf.rows import sealed_classes, take_rows, without_rows
 from app.lirf.selection import Surgeon
 from app.lirf.surrogates import patch_mix
@@ -73,6 +74,7 @@ def deposit(
     sets: Sequence[DepositSet],
     config: DepositConfig | None = None,
     *,
+    retain: RetainSet | None = None,
     absent: tuple[int, ...] = (),
     device: str | torch.device = "cpu",
     on_step: Callable[[Progress], None] | None = None,
@@ -86,19 +88,22 @@ def deposit(
         split: n, the block at which it is divided.
         sets: D_r^1..D_r^m, disjoint.
         config: hyper-parameters; `lirf+` by default.
+        retain: kept images, which then take the place of half of the surrogates (`lirf+` only).
         absent: classes that earlier deposits took out; sealed rows are recognised without being named.
         device: where to train.
         on_step: called after every step; what it raises cancels the deposit.
         on_epoch: called after every epoch, from 1, with what the deposit would leave behind if it ended there.
 
     Raises:
-        InvalidInputError: sets, split or settings that cannot work, or a loss that is no longer a number.
+        InvalidInputError: sets, split or settings that cannot work, a retain set that would not be used, or a
+            loss that is no longer a number.
     """
     config = config or DepositConfig()
     num_classes = classifier(original).out_features
     gone = tuple(sorted({*absent, *sealed_classes(original)}))
     filters = [LogitFilter.of(deposit_set.classes) for deposit_set in sets]
     require_sets(sets, spec, num_classes, gone)
+    require_retain(retain, spec, config)
     shared = any(owner.kind == "residual" for owner in filters)
     if shared and config.objective == "lirf+" and not config.surrogates:
         raise InvalidInputError(
@@ -148,7 +153,13 @@ def deposit(
         for chosen in torch.split(torch.randperm(len(images), generator=chance), config.batch_size):
             inputs = spec.normalise(images[chosen].to(device)).to(memory_format=torch.channels_last)
             with mixed(device, config.precision):
-                batch = teacher.batch(inputs, labels[chosen], owners[chosen], chance)
+                batch = teacher.batch(
+                    inputs,
+                    labels[chosen],
+                    owners[chosen],
+                    chance,
+                    draw(retain, len(chosen) // 2, spec, chance),
+                )
                 terms = objective(batch, parts, config)
             total = torch.stack(list(terms.values())).sum()
             optimiser.step(total)

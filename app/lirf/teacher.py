@@ -41,7 +41,14 @@ class Teacher:
         places = [parts.present.index(index) for index in gone]
         return cls(shallow, parts, config, gone, forgetting_pull(rows, places))
 
-    def batch(self, inputs: Tensor, labels: Tensor, owners: Tensor, chance: torch.Generator) -> Batch:
+    def batch(
+        self,
+        inputs: Tensor,
+        labels: Tensor,
+        owners: Tensor,
+        chance: torch.Generator,
+        kept: Tensor | None = None,
+    ) -> Batch:
         """Augment deposit images, add surrogates, draw y_r and ask T0 and T*, all without gradients.
 
         Args:
@@ -49,15 +56,15 @@ class Teacher:
             labels: int64 [N], on the CPU.
             owners: int64 [N], the index of each sample's set.
             chance: the source of every draw.
+            kept: normalised images of a retain set, [N // 2, ...], in place of half of the surrogates.
         """
         config, device = self.config, inputs.device
         owners = owners.to(device)
-        inputs = shift(inputs, config.shift, chance)
-        inputs = flip(inputs, chance) if config.flip else inputs
+        inputs = self._augmented(inputs, chance)
         random = random_labels(labels, self.parts.present, chance)
         with torch.no_grad():
             everything = (
-                torch.cat([inputs, self._surrogates(inputs, chance)]) if config.surrogates else inputs
+                torch.cat([inputs, self._surrogates(inputs, kept, chance)]) if config.surrogates else inputs
             )
             features = self.shallow(everything)
             maps, logits = self.parts.deep(features)
@@ -74,11 +81,17 @@ class Teacher:
             taught_logits=taught_logits,
         )
 
-    def _surrogates(self, inputs: Tensor, chance: torch.Generator) -> Tensor:
+    def _augmented(self, images: Tensor, chance: torch.Generator) -> Tensor:
+        moved = shift(images, self.config.shift, chance)
+        return flip(moved, chance) if self.config.flip else moved
+
+    def _surrogates(self, inputs: Tensor, kept: Tensor | None, chance: torch.Generator) -> Tensor:
+        """N surrogates, or every other one of them and the kept images, which need no disguise."""
         made = surrogates(inputs, self.config.surrogates, chance)
-        if not self.config.disguise:
-            return made
-        return disguise(made, self._logits, self.parts.preserved, self.config.disguise, chance)
+        made = made if kept is None else made[::2]
+        if self.config.disguise:
+            made = disguise(made, self._logits, self.parts.preserved, self.config.disguise, chance)
+        return made if kept is None else torch.cat([made, self._augmented(kept.to(made.device), chance)])
 
     def _logits(self, inputs: Tensor) -> Tensor:
         return self.parts.deep(self.shallow(inputs))[1]

@@ -68,8 +68,10 @@ class Whitened:
 
 def inverse_root(rows: Tensor) -> Tensor:
     """(Σ/mean + ε)^(-1/2) of the rows' second moments Σ, scaled so that its rows have unit norm on average."""
-    moments = rows.T @ rows / len(rows)
+    few = len(rows) < rows.shape[1]
+    exact = rows.double() if few else rows  # in float32 eigh may fail where most eigenvalues are equal, at 0
+    moments = exact.T @ exact / len(rows)
     values, vectors = torch.linalg.eigh(moments / moments.diagonal().mean().clamp_min(1e-12))
     root: Tensor = (vectors * (values.clamp_min(0) + DAMPING).rsqrt()) @ vectors.T
     scale = root.square().sum(dim=1).mean().sqrt()
-    return root / scale
+    return (root / scale).to(rows.dtype)

@@ -1,8 +1,7 @@
-"""What a deposit starts from: the served net, the images to forget, the test set."""
+"""What a deposit starts from: the served net, the images to forget and to retain, the test set."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,10 +10,11 @@ from app.db import models as rows
 from app.db.repositories import datasets, deposits
 from app.db.session import Sessions
 from app.lirf.data.images import fit
-from app.lirf.data.selection import Selection, select
+from app.lirf.data.selection import select
 from app.lirf.deposit import DepositSet
+from app.lirf.retain import RetainSet
 from app.services.find import find_model, served_version
-from app.services.plans import network_plan, stored_network
+from app.services.plans import network_plan, stored_network, stored_selection
 from app.vault import datasets as dataset_store
 from app.vault.networks import NetworkPlan, StoredNetwork
 
@@ -61,14 +61,20 @@ def deposit_sets(sessions: Sessions, ground: Ground) -> list[DepositSet]:
     labels = model_labels(index.labels, index.classes, ground.classes)
     sets = []
     for row in ground.deposits:
-        selector = {name: _frozen(value) for name, value in row.selector.items()}
-        chosen = select(index, Selection(**selector), whole=True).indices
-        images = dataset_store.load_images(
-            sessions, ground.dataset.pixels_digest, ground.dataset.image_shape, chosen.tolist()
-        )
+        chosen = select(index, stored_selection(row.selector), whole=True).indices
         classes = None if row.classes is None else tuple(row.classes)
-        sets.append(DepositSet(fit(images, *ground.plan.spec.shape), labels[chosen], classes))
+        sets.append(DepositSet(_images(sessions, ground, chosen), labels[chosen], classes))
     return sets
+
+
+def retain_set(sessions: Sessions, ground: Ground) -> RetainSet | None:
+    """The kept images that the order named, held in memory for the training and stored nowhere else."""
+    selector = ground.deposits[0].retain_selector
+    if selector is None:
+        return None
+    index = dataset_store.load_index(sessions, ground.dataset.index_digest)
+    chosen = select(index, stored_selection(selector), whole=True).indices
+    return RetainSet(_images(sessions, ground, chosen))
 
 
 def model_labels(labels: Tensor, names: Sequence[str], classes: Sequence[str]) -> Tensor:
@@ -77,9 +83,9 @@ def model_labels(labels: Tensor, names: Sequence[str], classes: Sequence[str]) -
     return torch.tensor([position[name] for name in names])[labels]
 
 
-def _frozen(value: Any) -> Any:
-    if isinstance(value, list):
-        return tuple(value)
-    if isinstance(value, dict):
-        return {name: tuple(values) for name, values in value.items()}
-    return value
+def _images(sessions: Sessions, ground: Ground, chosen: Tensor) -> Tensor:
+    """Rows of the order's data set as the network reads them: uint8 [N, C, H, W]."""
+    images = dataset_store.load_images(
+        sessions, ground.dataset.pixels_digest, ground.dataset.image_shape, chosen.tolist()
+    )
+    return fit(images, *ground.plan.spec.shape)

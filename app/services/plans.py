@@ -5,6 +5,7 @@ from typing import Any
 
 from app.db import models as rows
 from app.domain.errors import Invalid
+from app.lirf.data.selection import Selection
 from app.lirf.networks import InputSpec
 from app.vault.networks import NetworkPlan, StoredNetwork
 
@@ -36,6 +37,11 @@ def module_digests(deposits: list[rows.Deposit]) -> list[tuple[str, dict[str, An
     return [(module.digest, module.description) for module in newest if module.digest is not None]
 
 
+def stored_selection(selector: dict[str, Any]) -> Selection:
+    """A selection as a deposit's row holds it: JSON turned its tuples into lists."""
+    return Selection(**{name: _frozen(value) for name, value in selector.items()})
+
+
 def require_image_shape(found: Sequence[int], spec: InputSpec, field: str) -> None:
     """Refuse data whose images are not of the model's size; channels are replicated or merged as needed."""
     if tuple(found[1:]) != (spec.height, spec.width):
@@ -44,3 +50,11 @@ def require_image_shape(found: Sequence[int], spec: InputSpec, field: str) -> No
             "Bring the images to the model's size before the upload.",
             field,
         )
+
+
+def _frozen(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(value)
+    if isinstance(value, dict):
+        return {name: tuple(values) for name, values in value.items()}
+    return value

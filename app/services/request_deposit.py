@@ -15,7 +15,9 @@ from app.domain.rights import Action, Caller
 from app.lirf.config import DepositConfig, Objective
 from app.lirf.data.selection import Selected, Selection, select, set_digest
 from app.lirf.errors import InvalidInputError
+from app.lirf.retain import require_use
 from app.services.find import find_dataset, find_model, require, served_version
+from app.services.plan_retain import PlannedRetain, plan_retain, require_apart
 from app.services.plans import input_spec, require_image_shape
 from app.services.views import AcceptedView
 from app.vault.datasets import DatasetIndex, load_index
@@ -26,7 +28,10 @@ NAMED_SETTINGS = ("epochs", "batch_size", "learning_rate", "prune_ratio", "seal_
 
 @dataclass(frozen=True)
 class DepositOrder:
-    """What a caller asks to be forgotten; several selections are deposited at once, each as its own module."""
+    """What a caller asks to be forgotten; several selections are deposited at once, each as its own module.
+
+    ``retain`` selects kept images of the same data set, which training may use; without it, it sees none.
+    """
 
     model: str
     dataset: str
@@ -35,6 +40,7 @@ class DepositOrder:
     settings: dict[str, Any]
     evaluate_on: str | None
     keep_original: bool
+    retain: Selection | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,7 @@ class PlannedDeposit:
     evaluate_on_id: str | None
     config: DepositConfig
     sets: tuple[PlannedSet, ...]
+    retain: PlannedRetain | None
 
 
 def plan_deposit(sessions: Sessions, caller: Caller, order: DepositOrder) -> PlannedDeposit:
@@ -67,9 +74,11 @@ def plan_deposit(sessions: Sessions, caller: Caller, order: DepositOrder) -> Pla
         Forbidden: the model is not the caller's.
         NotFound: unknown model or data set.
         InvalidInputError: a selection or setting that cannot be used.
-        Invalid: images or classes that the model does not know, or nothing that would be preserved.
+        Invalid: images or classes that the model does not know, or images both to forget and to retain.
     """
     config = _config(order)
+    if order.retain is not None:
+        require_use(config)
     with sessions.read() as session:
         model = find_model(session, order.model)
         require(caller, Action.DEPOSIT, model.owner_id)
@@ -93,19 +102,26 @@ def plan_deposit(sessions: Sessions, caller: Caller, order: DepositOrder) -> Pla
         for selection in order.selections
     )
     _require_disjoint(sets)
-    return PlannedDeposit(order, model.id, dataset.id, test.id if test else None, config, sets)
+    retain = None
+    if order.retain is not None:
+        forgotten = [row for one in sets for row in one.indices]
+        gone = [label for one in sets for label in one.classes or ()]
+        retain = plan_retain(sessions, model, index, to_model, order.retain, forgotten, gone)
+    return PlannedDeposit(order, model.id, dataset.id, test.id if test else None, config, sets, retain)
 
 
 def accept_deposit(session: Session, caller: Caller, planned: PlannedDeposit) -> AcceptedView:
     """Queue the deposit, one row per set and one job for all of them.
 
     Raises:
-        Conflict: the model has no network yet, or a set or class of it was deposited before.
+        Conflict: the model has no network yet, or a set, a class or an image to retain was deposited before.
         Invalid: nothing would be preserved.
     """
     model = find_model(session, planned.model_id)
     served_version(session, model)
     _require_new(session, model, planned)
+    if planned.retain is not None:
+        require_apart(session, model, planned.retain)
     job = Job(
         kind=JobKind.DEPOSIT,
         model_id=model.id,
@@ -222,4 +238,6 @@ def _deposit_row(caller: Caller, planned: PlannedDeposit, one: PlannedSet, job_i
         classes=None if one.classes is None else list(one.classes),
         config=asdict(planned.config),
         evaluate_on_id=planned.evaluate_on_id,
+        retain_selector=planned.retain and planned.retain.selector,
+        retain_size=planned.retain and planned.retain.size,
     )

@@ -10,10 +10,11 @@ from app.domain.lifecycle import DepositState, advance_deposit
 from app.inference.compute import Compute
 from app.lirf.config import DepositConfig
 from app.lirf.deposit import deposit
+from app.lirf.retain import RetainSet
 from app.lirf.rows import sealed_classes
 from app.services.add_version import add_version
 from app.services.claim import Claim, ClaimLostError
-from app.services.deposit_ground import Ground, deposit_sets, survey
+from app.services.deposit_ground import Ground, deposit_sets, retain_set, survey
 from app.services.find import find_model
 from app.services.measure_deposit import measure_deposit
 from app.vault.networks import (
@@ -32,7 +33,7 @@ class Sealed:
     target: StoredNetwork
     sealed_classes: tuple[int, ...]
     modules: list[StoredModule]
-    metrics: dict[str, Any] | None
+    metrics: dict[str, Any]
     curves: list[dict[str, float]]
 
 
@@ -46,27 +47,41 @@ def run_deposit(sessions: Sessions, job: rows.Job, claim: Claim, compute: Comput
     compute.settle(ground.plan.spec)
     original = load_network(sessions, ground.plan, ground.stored)
     sets = deposit_sets(sessions, ground)
+    retain = retain_set(sessions, ground)
     result = deposit(
         original,
         ground.plan.spec,
         ground.plan.split,
         sets,
         DepositConfig(**_as_config(ground.deposits[0].config)),
+        retain=retain,
         absent=ground.absent,
         device=compute.device,
         on_step=claim.step,
     )
     claim.phase("evaluating")
-    metrics = measure_deposit(sessions, ground, original, result, sets)
+    figures = measure_deposit(sessions, ground, original, result, sets)
     claim.phase("sealing")
+    modules = [store_module(sessions, module) for module in result.modules]
     sealed = Sealed(
         target=store_network(sessions, result.target, ground.plan.split),
         sealed_classes=sealed_classes(result.target),
-        modules=[store_module(sessions, module) for module in result.modules],
-        metrics=metrics,
+        modules=modules,
+        metrics={**_facts(ground, modules, retain), **(figures or {})},
         curves=result.curves,
     )
     _commit(sessions, job, claim, ground, sealed)
+
+
+def _facts(ground: Ground, modules: list[StoredModule], retain: RetainSet | None) -> dict[str, Any]:
+    """What the metrics say with or without a test set."""
+    return {
+        "modules": [
+            {"deposit": row.id, "bytes": module.size}
+            for row, module in zip(ground.deposits, modules, strict=True)
+        ],
+        "retain": None if retain is None else {"samples": len(retain.images)},
+    }
 
 
 def _commit(sessions: Sessions, job: rows.Job, claim: Claim, ground: Ground, sealed: Sealed) -> None:

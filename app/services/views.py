@@ -90,7 +90,22 @@ class ModuleView:
 
 
 @dataclass(frozen=True)
+class RetainView:
+    """Kept images of the deposit's data set that its training used beside the deposit set."""
+
+    select: dict[str, Any]
+    samples: int
+
+
+@dataclass(frozen=True)
 class DepositView:
+    """``retain`` is null where training saw the original net and the deposit set alone.
+
+    ``metrics`` is null until the deposit is sealed. It has ``modules`` (per deposit of the job the ``bytes`` of its
+    module), ``retain`` (null, or the number of kept ``samples`` that were used) and, where the order named a test set,
+    ``original``, ``target``, ``recover``, ``swap``, ``oracle``, ``n`` and ``dataset``.
+    """
+
     id: str
     model: str
     job: str
@@ -99,6 +114,7 @@ class DepositView:
     select: dict[str, Any]
     set_size: int
     classes: list[str] | None
+    retain: RetainView | None
     config: dict[str, Any]
     base_version: int | None
     target_version: int | None
@@ -232,6 +248,7 @@ def deposit_view(row: rows.Deposit) -> DepositView:
         select=row.selector,
         set_size=row.set_size,
         classes=None if row.classes is None else [row.model.classes[index] for index in row.classes],
+        retain=_retain_view(row),
         config=row.config,
         base_version=row.base_version,
         target_version=row.target_version,
@@ -242,6 +259,12 @@ def deposit_view(row: rows.Deposit) -> DepositView:
         created_at=row.created_at,
         sealed_at=row.sealed_at,
     )
+
+
+def _retain_view(row: rows.Deposit) -> RetainView | None:
+    if row.retain_selector is None or row.retain_size is None:
+        return None
+    return RetainView(row.retain_selector, row.retain_size)
 
 
 def grant_view(row: rows.Grant) -> GrantView:

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from app.lirf.data.images import encode_png
+from app.lirf.data.source import open_source
 
 Json = dict[str, Any]
 Headers = dict[str, str]
@@ -86,6 +87,66 @@ def test_a_deposit_is_shown_listed_and_followed(http: httpx.Client, owner: Heade
         assert stream.headers["content-type"].startswith("text/event-stream")
         assert "event: end" in stream.text
     assert shown["job"] in {one["id"] for one in http.get("/jobs", headers=owner).json()}
+
+
+def test_a_deposit_without_a_test_set_or_kept_images_says_so_and_its_modules_size(
+    http: httpx.Client, owner: Headers, deposit: str
+) -> None:
+    shown = http.get(f"/deposits/{deposit}", headers=owner).json()
+    (module,) = shown["modules"]
+    assert shown["retain"] is None
+    assert shown["metrics"] == {
+        "modules": [{"deposit": deposit, "bytes": module["bytes"]}],
+        "retain": None,
+    }
+    versions = http.get("/models/deposited/versions", headers=owner).json()
+    assert versions[-1]["metrics"] == shown["metrics"]
+
+
+def test_kept_images_are_asked_for_shown_and_counted(
+    http: httpx.Client,
+    owner: Headers,
+    spec: Json,
+    weights: bytes,
+    data: str,
+    work: Callable[[str], None],
+) -> None:
+    body = json.dumps({"name": "retaining", **spec})
+    http.post("/models", data={"spec": body}, files={"weights": weights}, headers=owner)
+    digits = open_source("digits", "train")
+    kept = [name for name, label in zip(digits.ids, digits.labels.tolist(), strict=True) if label == 1][:20]
+    order = {
+        "model": "retaining",
+        "dataset": data,
+        "deposits": [{"select": {"classes": ["3"]}}, {"select": {"classes": ["8"]}}],
+        "retain": {"ids": kept},
+        "epochs": 1,
+        "settings": {"min_steps": 1},
+    }
+    headers = {**owner, "Idempotency-Key": "retaining"}
+    first, again = (http.post("/deposits", json=order, headers=headers) for _ in range(2))
+    assert first.status_code == 202, first.text
+    assert again.json() == first.json()
+    fewer = http.post("/deposits", json={**order, "retain": {"ids": kept[:5]}}, headers=headers)
+    assert (fewer.status_code, fewer.json()["field"]) == (422, "Idempotency-Key")
+    work(first.json()["job"])
+    for deposit in first.json()["deposits"]:
+        shown = http.get(f"/deposits/{deposit}", headers=owner).json()
+        assert shown["state"] == "sealed"
+        assert shown["retain"] == {"select": {"ids": kept}, "samples": 20}
+        assert shown["metrics"]["retain"] == {"samples": 20}
+        told = {one["deposit"]: one["bytes"] for one in shown["metrics"]["modules"]}
+        assert told.keys() == set(first.json()["deposits"])
+        assert told[deposit] == shown["modules"][0]["bytes"]
+
+
+def test_the_openapi_document_explains_kept_images_and_metrics(http: httpx.Client) -> None:
+    schemas = http.get("/openapi.json").json()["components"]["schemas"]
+    retain = schemas["DepositBody"]["properties"]["retain"]
+    assert "at most as many as are forgotten" in retain["description"]
+    assert {"$ref": "#/components/schemas/Select"} in retain["anyOf"]
+    assert "number of kept ``samples``" in schemas["DepositView"]["description"]
+    assert set(schemas["RetainView"]["properties"]) == {"select", "samples"}
 
 
 def test_a_queued_job_is_cancelled_with_its_deposit(

@@ -53,6 +53,28 @@ def test_a_setting_that_cannot_be_used_is_named(
 
 
 @pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"retain": {}}, "retain"),
+        ({"retain": {"ids": []}}, "retain.ids"),
+        ({"retain": {"ids": ["digit-none"]}}, "retain.ids"),
+        ({"retain": {"labels": ["1"]}}, "retain.labels"),
+        ({"retain": {"classes": ["5"]}}, "retain"),
+        ({"retain": {"classes": ["1", "2"]}}, "retain"),
+        ({"retain": {"ids": ["digit-0002"]}, "objective": "lirf"}, "retain"),
+    ],
+)
+def test_a_retain_set_that_cannot_be_used_is_named(
+    http: httpx.Client, owner: Headers, model: str, data: str, changes: Json, field: str
+) -> None:
+    order = {"model": model, "dataset": data, "select": {"classes": ["5"]}, **changes}
+    answer = http.post("/deposits", json=order, headers=owner)
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["field"] == field
+    assert answer.json()["remedy"]
+
+
+@pytest.mark.parametrize(
     ("path", "body"),
     [("/keys", {"principal": "late"}), ("/grants", {"principal": "admin", "model": "plain"})],
 )

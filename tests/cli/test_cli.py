@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from app.cli.demo.service import RunningService
 from app.cli.main import ADDED, cli, main
 from app.client import LirfClient
+from app.lirf.checkpoint import write_safetensors
 from app.lirf.data.images import encode_png
 from app.lirf.data.source import open_source
 from app.lirf.errors import InvalidInputError
@@ -35,6 +36,7 @@ class Done:
 Lirf = Callable[..., Done]
 
 CLASSES = ",".join(str(digit) for digit in range(10))
+GREY = {"channels": 1, "height": 8, "width": 8, "mean": [0.3], "std": [0.4]}
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +122,44 @@ def test_knowledge_is_deposited_withdrawn_and_locked_again(
     assert "recover net, version 2" in lirf("predict", "cli", image).stdout
     assert lirf("end", withdrawn.stdout.strip()).stdout.strip() == "ended"
     assert "target net, version 2" in lirf("predict", "cli", image).stdout
+
+
+def test_kept_images_are_named_beside_the_deposit_set(
+    lirf: Lirf, service: RunningService, imported: Done
+) -> None:
+    assert imported.returncode == 0
+    digits = open_source("digits", "test")
+    with LirfClient(service.url, service.admin_key) as client:
+        client.builtin_dataset("cli-retain", "digits", "test")
+        client.register_model(
+            {"name": "cli-retain", "architecture": "resnet20", "classes": CLASSES.split(","), "input": GREY},
+            write_safetensors(published_state(create("resnet20", 10, 1))),
+        )
+        ids = ",".join(digits.ids[:2])
+        refused = lirf("deposit", "cli-retain", "cli-retain", "--ids", ids, "--retain-ids", digits.ids[1])
+        assert refused.returncode == 1
+        assert "retain: 1 of the 1 images to retain are to be forgotten as well" in told(refused)
+        done = lirf(
+            "deposit",
+            "cli-retain",
+            "cli-retain",
+            "--ids",
+            ids,
+            "--retain-ids",
+            ",".join(digits.ids[2:4]),
+            "--epochs",
+            1,
+        )
+        assert done.returncode == 0, done.stderr
+        state = client.deposit_state(done.stdout.strip())
+    assert state["retain"] == {"select": {"ids": list(digits.ids[2:4])}, "samples": 2}
+    assert state["metrics"]["retain"] == {"samples": 2}
+
+
+def test_a_condition_for_kept_images_needs_a_value_too(lirf: Lirf) -> None:
+    done = lirf("deposit", "cli", "cli-data", "--ids", "a", "--retain-where", "writer")
+    assert done.returncode != 0
+    assert "is not COLUMN=VALUE" in told(done)
 
 
 def test_without_a_key_the_remedy_is_told(lirf: Lirf) -> None:

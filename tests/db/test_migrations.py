@@ -1,6 +1,7 @@
 """The schema's history on both databases: up, down and up again, and no drift from the models."""
 
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,11 +9,23 @@ from pathlib import Path
 
 import pytest
 from alembic import command
-from sqlalchemy import inspect
+from sqlalchemy import event, inspect, text
 
 from app.db.migrate import make_config, upgrade
-from app.db.models import Base, Principal
+from app.db.models import Base, Deposit, Principal
 from app.db.session import Sessions, open_sessions
+
+OLD_DEPOSIT = """
+    INSERT INTO principals VALUES ('prn', 'owner', 'owner', 0);
+    INSERT INTO artifacts VALUES ('a', 1, true, 0);
+    INSERT INTO datasets VALUES ('dst', 'd', 'prn', 's', 9, '[1, 8, 8]', '[]', '[]', 'a', 'a', 0);
+    INSERT INTO models VALUES ('mdl', 'm', 'prn', 'resnet20', '[]', '{}', 7, 1, 0);
+    INSERT INTO jobs (id, kind, state, model_id, owner_id, payload, fence, attempts, rung_at, cancel_requested,
+        created_at) VALUES ('job', 'deposit', 'SUCCEEDED', 'mdl', 'prn', '{}', 1, 1, 0, false, 0);
+    INSERT INTO deposits (id, model_id, owner_id, job_id, dataset_id, selector, set_digest, set_size, state, config,
+        created_at) VALUES ('dep_old', 'mdl', 'prn', 'job', 'dst', '{}', 'x', 7, 'sealed', '{}', 0);
+    INSERT INTO deposit_modules VALUES ('mod', 'dep_old', 1, 'a', 9, '{}', 0)
+"""
 
 TABLES = {table.name for table in Base.metadata.sorted_tables}
 
@@ -56,6 +69,46 @@ def test_upgrading_again_keeps_every_row(empty: Sessions) -> None:
     upgrade(empty)
     with empty.read() as session:
         assert session.get_one(Principal, "prn_kept").name == "kept"
+
+
+def test_deposits_made_before_retain_sets_were_known_have_none_and_outlive_a_way_back(
+    empty: Sessions,
+) -> None:
+    with empty.engine.execution_options(lirf_write=True).connect() as connection:
+        command.upgrade(make_config(connection), "0001")
+        connection.commit()
+        for statement in OLD_DEPOSIT.split(";"):
+            connection.execute(text(statement))
+        connection.commit()
+    upgrade(empty)
+    with empty.read() as session:
+        row = session.get_one(Deposit, "dep_old")
+        assert (row.set_size, row.retain_selector, row.retain_size) == (7, None, None)
+    with empty.engine.execution_options(lirf_write=True).connect() as connection:
+        command.downgrade(make_config(connection), "0001")
+        connection.commit()
+        assert connection.scalar(text("SELECT set_size FROM deposits")) == 7
+        assert connection.scalar(text("SELECT size FROM deposit_modules")) == 9
+
+
+def test_on_sqlite_no_other_migrator_gets_in_between_two_migrations(tmp_path: Path) -> None:
+    sessions = open_sessions(f"sqlite:///{tmp_path / 'first.db'}")
+    other = sqlite3.connect(tmp_path / "first.db", timeout=0)
+    seen: list[object] = []
+
+    @event.listens_for(sessions.engine, "before_cursor_execute")
+    def look(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("ALTER TABLE deposits ADD COLUMN"):
+            seen.extend(other.execute("SELECT name FROM sqlite_master"))
+            with pytest.raises(sqlite3.OperationalError, match="locked"):
+                other.execute("BEGIN IMMEDIATE")
+            seen.append("locked")
+
+    upgrade(sessions)
+    assert seen == ["locked", "locked"]
+    assert tables(sessions) == TABLES
+    other.close()
+    sessions.close()
 
 
 def test_processes_that_start_at_once_make_one_schema_and_one_first_key(

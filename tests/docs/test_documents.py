@@ -6,7 +6,11 @@ from pathlib import Path
 import pytest
 
 from app.config import Settings
-from app.lirf.networks import available
+from app.lirf.checkpoint import write_safetensors
+from app.lirf.networks import available, create, default_split, published_state
+from app.lirf.partition import partition
+from app.lirf.pruning import prune
+from app.lirf.rows import take_rows
 from app.main import create_app
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -44,9 +48,27 @@ def test_every_architecture_is_documented() -> None:
     assert [name for name in plain if f"`{name}`" not in text] == []
 
 
+def test_the_table_of_module_sizes_is_what_modules_weigh() -> None:
+    section = (DOCS / "method.md").read_text().split("\n## Size of a module\n")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| ([\d.]+) \| ([\d,]+) \| (\d+) \|$", section, re.MULTILINE)
+    assert [float(ratio) for ratio, _, _ in rows] == [0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95]
+    sizes = [_module_bytes(float(ratio)) for ratio, _, _ in rows]
+    assert [(size, share) for _, size, share in rows] == [
+        (f"{size:,}", f"{100 * size / sizes[0]:.0f}") for size in sizes
+    ]
+
+
 def test_every_decision_is_listed() -> None:
     listed = re.findall(r"\]\((0\d{3}-[^)]+\.md)\)", (DOCS / "adr" / "README.md").read_text())
     assert listed == sorted(path.name for path in (DOCS / "adr").glob("0*.md"))
+
+
+def _module_bytes(ratio: float) -> int:
+    """A module for two of ten classes of a ResNet-20, as the vault stores it."""
+    net = create("resnet20", num_classes=10).frozen()
+    shallow, _ = partition(net, default_split("resnet20"))
+    branch = published_state(prune(shallow, ratio, (3, 32, 32)))
+    return len(write_safetensors({**branch, **take_rows(net, (0, 1))}))
 
 
 def _unnamed(path: str) -> str:

@@ -5,13 +5,15 @@ import torch
 from torch import Tensor
 
 from app.lirf.config import DepositConfig, Progress
+from app.lirf.data.source import open_source
 from app.lirf.deposit import DepositResult, DepositSet, deposit
 from app.lirf.errors import InvalidInputError
 from app.lirf.evaluation import accuracies, class_mask, logits, report
-from app.lirf.networks import InputSpec, Network, published_state
+from app.lirf.networks import InputSpec, Network, create, default_split, published_state
 from app.lirf.partition import partition
 from app.lirf.recover import RecoverNet
 from app.lirf.rows import sealed_classes
+from app.lirf.train import seed_everything
 
 SPLIT = 7
 Digits = tuple[Tensor, Tensor, Tensor, Tensor]
@@ -218,6 +220,24 @@ def test_a_set_that_shares_its_classes_gets_a_residual_module_that_brings_the_an
     assert untouched["pre"] >= 95
 
 
+def test_the_more_filters_are_pruned_the_fewer_bytes_a_module_has(
+    untrained: Network, spec: InputSpec, small_set: DepositSet, brief: DepositConfig
+) -> None:
+    whole = sum(
+        tensor.numel() * tensor.element_size()
+        for tensor in published_state(partition(untrained, SPLIT)[0]).values()
+    )
+    sizes = [
+        deposit(untrained, spec, SPLIT, [small_set], replace(brief, prune_ratio=ratio, seal_rows=False))
+        .modules[0]
+        .size
+        for ratio in (0.0, 0.5, 0.9)
+    ]
+    assert sizes[0] == whole
+    assert sizes == sorted(set(sizes), reverse=True)
+    assert sizes[2] < 0.2 * whole
+
+
 def test_class_sets_and_residual_sets_can_go_together(
     untrained: Network, spec: InputSpec, small_set: DepositSet, brief: DepositConfig
 ) -> None:
@@ -225,6 +245,15 @@ def test_class_sets_and_residual_sets_can_go_together(
     result = deposit(untrained, spec, SPLIT, [small_set, shared], brief)
     assert [module.filter.kind for module in result.modules] == ["classes", "residual"]
     assert sealed_classes(result.target) == (3, 8)
+
+
+def test_two_images_are_enough_for_a_network_divided_before_its_classifier() -> None:
+    seed_everything(0)
+    net, grey = create("resnet20", 10, 1).frozen(), InputSpec(1, 8, 8, (0.3,), (0.4,))
+    digits = open_source("digits", "test")
+    pair = DepositSet(digits.images[:2], digits.labels[:2], None)
+    result = deposit(net, grey, default_split("resnet20"), [pair], DepositConfig(epochs=1, min_steps=5))
+    assert all(bool(tensor.isfinite().all()) for tensor in result.modules[0].tensors.values())
 
 
 def test_training_that_diverges_says_so(untrained: Network, spec: InputSpec, small_set: DepositSet) -> None:

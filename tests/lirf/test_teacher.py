@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -15,7 +17,12 @@ SPLIT = 7
 
 
 def asked(
-    original: Network, spec: InputSpec, digits: Digits, classes: tuple[int, ...] | None, config: DepositConfig
+    original: Network,
+    spec: InputSpec,
+    digits: Digits,
+    classes: tuple[int, ...] | None,
+    config: DepositConfig,
+    kept: Tensor | None = None,
 ) -> tuple[Batch, Teacher]:
     """A batch of 3s and 8s that belong to one set, and the teacher that was asked."""
     shallow, deep = partition(original, SPLIT)
@@ -33,7 +40,8 @@ def asked(
     teacher = Teacher.of(shallow, parts, config)
     owners = torch.zeros(len(chosen), dtype=torch.int64)
     chance = torch.Generator().manual_seed(0)
-    return teacher.batch(spec.normalise(digits[0][chosen]), digits[1][chosen], owners, chance), teacher
+    inputs = spec.normalise(digits[0][chosen])
+    return teacher.batch(inputs, digits[1][chosen], owners, chance, kept), teacher
 
 
 def test_as_many_surrogates_as_deposit_images_join_the_batch_and_the_original_answers_all(
@@ -69,3 +77,34 @@ def test_samples_that_share_their_classes_are_taught_what_disturbed_views_say(
     assert taught < sure
     assert torch.equal(batch.taught_logits[32:], batch.logits[32:])
     assert not torch.equal(batch.taught_maps[:32], batch.maps[:32])
+
+
+def test_kept_images_take_the_place_of_half_of_the_surrogates_and_are_not_disguised(
+    original: Network, spec: InputSpec, digits: Digits
+) -> None:
+    kept = spec.normalise(digits[0][~class_mask(digits[1], (3, 8))][:16])
+    config = DepositConfig(flip=False, surrogates=("patch_mix", "rotated_mixup"))
+    without, _ = asked(original, spec, digits, (3, 8), config)
+    batch, _ = asked(original, spec, digits, (3, 8), config, kept)
+    assert len(batch.inputs) == len(without.inputs) == 64
+    assert torch.equal(batch.inputs[:32], without.inputs[:32])
+    assert torch.equal(batch.inputs[48:], kept)
+    plain, _ = asked(original, spec, digits, (3, 8), replace(config, disguise=0))
+    assert not torch.equal(batch.inputs[32:48], plain.inputs[32::2])
+    change = (batch.inputs[32:48] - plain.inputs[32::2]).flatten(1).square().mean(dim=1).sqrt()
+    assert torch.allclose(change, torch.full((16,), config.disguise), rtol=1e-3)
+
+
+def test_kept_images_are_moved_and_mirrored_as_the_deposit_images_are(
+    original: Network, spec: InputSpec, digits: Digits
+) -> None:
+    kept = spec.normalise(digits[0][~class_mask(digits[1], (3, 8))][:16])
+    batch, _ = asked(original, spec, digits, (3, 8), DepositConfig(flip=True), kept)
+    shown = batch.inputs[48:]
+    mirrored = [torch.equal(one, before.flip(2)) for one, before in zip(shown, kept, strict=True)]
+    as_before = [torch.equal(one, before) for one, before in zip(shown, kept, strict=True)]
+    assert all(one or other for one, other in zip(mirrored, as_before, strict=True))
+    assert any(mirrored)
+    assert any(as_before)
+    moved, _ = asked(original, spec, digits, (3, 8), DepositConfig(flip=False, shift=1), kept)
+    assert not torch.equal(moved.inputs[48:], kept)

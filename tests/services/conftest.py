@@ -61,15 +61,22 @@ def ask_deposit(
 ) -> Callable[..., AcceptedView]:
     """Queue a deposit of some classes with as little training as there can be."""
 
-    def ask(*classes: str, keep_original: bool = False, **settings: Any) -> AcceptedView:
+    def ask(
+        *classes: str,
+        keep_original: bool = False,
+        retain: Selection | None = None,
+        evaluate: bool = True,
+        **settings: Any,
+    ) -> AcceptedView:
         order = DepositOrder(
             model=model,
             dataset=data,
             selections=(Selection(classes=classes),),
             objective="lirf+",
             settings={"epochs": 1, "min_steps": 1, **settings},
-            evaluate_on=data,
+            evaluate_on=data if evaluate else None,
             keep_original=keep_original,
+            retain=retain,
         )
         planned = plan_deposit(sqlite_sessions, owner, order)
         with sqlite_sessions.write() as session:

@@ -7,10 +7,13 @@ import pytest
 
 from app.config import Settings
 from app.db.session import Sessions
-from app.domain.rights import Caller
+from app.domain.rights import Action, Caller
+from app.lirf.data.selection import Selection
+from app.lirf.data.source import open_source
 from app.lirf.networks import create, published_state
 from app.lirf.train import seed_everything
 from app.services.erase_deposit import erase_deposit
+from app.services.find import find_deposit
 from app.services.run_job import run_job
 from app.services.views import AcceptedView
 from app.vault import artifacts
@@ -72,6 +75,29 @@ def test_the_sealed_rows_lie_in_the_deposit_module_alone_and_go_with_it(
 def test_an_original_that_is_to_be_kept_is_kept(settings: Settings, deposited: Callable[..., str]) -> None:
     deposited(keep_original=True)
     assert found(settings) == {"shallow", "row"}
+
+
+def test_images_that_were_retained_lie_in_their_data_set_and_nowhere_else(
+    sqlite_sessions: Sessions, settings: Settings, owner: Caller, ask_deposit: Ask
+) -> None:
+    digits = open_source("digits", "test")
+    rows = [row for row, label in enumerate(digits.labels.tolist()) if label == 5][:7]
+    pixels = [image.numpy().tobytes() for image in digits.images[rows]]
+    sqlite_sessions.scrub()
+    before = [raw_files(settings).count(image) for image in pixels]
+    accepted = ask_deposit("3", retain=Selection(ids=tuple(digits.ids[row] for row in rows)))
+    run_job(sqlite_sessions, settings, accepted.job)
+    (deposit,) = accepted.deposits
+    with sqlite_sessions.read() as session:
+        shown = find_deposit(session, owner, deposit, Action.READ_DEPOSIT)
+        (module,) = shown.modules
+        assert module.digest is not None
+        sealed = artifacts.load(sqlite_sessions, module.digest)
+    assert not any(image in sealed for image in pixels)
+    assert [raw_files(settings).count(image) for image in pixels] == before
+    assert before == [1] * len(rows)
+    erase_deposit(sqlite_sessions, owner, deposit)
+    assert [raw_files(settings).count(image) for image in pixels] == before
 
 
 def test_scrubbing_empties_the_write_ahead_log(sqlite_sessions: Sessions, settings: Settings) -> None:

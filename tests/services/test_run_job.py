@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
+import torch
 from sqlalchemy import update
 
 from app.config import Settings
@@ -13,6 +15,11 @@ from app.db.session import Sessions
 from app.domain.lifecycle import DepositState, JobState
 from app.domain.rights import Caller
 from app.lirf.config import Progress
+from app.lirf.data.selection import Selection
+from app.lirf.data.source import open_source
+from app.lirf.deposit import DepositResult
+from app.lirf.retain import RetainSet
+from app.services import run_deposit
 from app.services import run_job as worker
 from app.services.claim import CancelledError, Claim, ClaimLostError
 from app.services.follow_jobs import cancel_job
@@ -56,6 +63,64 @@ def test_a_deposit_seals_its_module_and_moves_the_model_on(
         (module,) = deposit.modules
         assert module.digest is not None
         assert artifacts.find(session, module.digest) is not None
+
+
+@pytest.mark.parametrize("test_set", ["named", "none"])
+def test_metrics_say_how_many_kept_images_training_used(
+    sqlite_sessions: Sessions, settings: Settings, ask_deposit: AskDeposit, test_set: str
+) -> None:
+    evaluate = test_set == "named"
+    digits = open_source("digits", "test")
+    kept = [name for name, label in zip(digits.ids, digits.labels.tolist(), strict=True) if label == 5]
+    used = ask_deposit("3", retain=Selection(ids=tuple(kept[:7])), evaluate=evaluate)
+    plain = ask_deposit("8", evaluate=evaluate)
+    for accepted, told in ((used, {"samples": 7}), (plain, None)):
+        run_job(sqlite_sessions, settings, accepted.job)
+        job, deposit, _ = look(sqlite_sessions, accepted.job)
+        assert job.state == JobState.SUCCEEDED
+        assert deposit.metrics is not None
+        assert deposit.metrics["retain"] == told
+        assert ("target" in deposit.metrics) is evaluate
+
+
+def test_training_is_given_the_kept_images_that_were_named(
+    sqlite_sessions: Sessions, settings: Settings, ask_deposit: AskDeposit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digits = open_source("digits", "test")
+    rows = [row for row, label in enumerate(digits.labels.tolist()) if label == 5][:7]
+    given: list[RetainSet | None] = []
+    really = run_deposit.deposit
+
+    def watched(*arguments: Any, **options: Any) -> DepositResult:
+        given.append(options["retain"])
+        return really(*arguments, **options)
+
+    monkeypatch.setattr(run_deposit, "deposit", watched)
+    retain = Selection(ids=tuple(digits.ids[row] for row in rows))
+    run_job(sqlite_sessions, settings, ask_deposit("3", retain=retain).job)
+    (retained,) = given
+    assert retained is not None
+    assert torch.equal(retained.images, digits.images[rows])
+
+
+def test_the_more_filters_are_pruned_the_fewer_bytes_the_metrics_tell(
+    sqlite_sessions: Sessions, settings: Settings, ask_deposit: AskDeposit
+) -> None:
+    sizes = []
+    for digit, ratio in (("1", 0.0), ("2", 0.5), ("3", 0.9)):
+        accepted = ask_deposit(digit, prune_ratio=ratio, evaluate=False)
+        run_job(sqlite_sessions, settings, accepted.job)
+        _, deposit, _ = look(sqlite_sessions, accepted.job)
+        (module,) = deposit.modules
+        assert deposit.metrics is not None
+        assert deposit.metrics["modules"] == [{"deposit": deposit.id, "bytes": module.size}]
+        with sqlite_sessions.read() as session:
+            stored = artifacts.find(session, str(module.digest))
+            assert stored is not None
+            assert stored.size == module.size
+        sizes.append(module.size)
+    assert 0.1 * sizes[0] < sizes[2] < 0.2 * sizes[0]
+    assert 0.45 * sizes[0] < sizes[1] < 0.6 * sizes[0]
 
 
 def test_deposits_in_sequence_find_what_earlier_ones_left(

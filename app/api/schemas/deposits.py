@@ -53,6 +53,11 @@ class DepositBody(Body):
     evaluate_on: Name | None = Field(
         None, description="A test data set on which to measure Pre, Dep, H and Avg."
     )
+    retain: Select | None = Field(
+        None,
+        description="Kept images of the same data set, at most as many as are forgotten, which training then uses "
+        "in place of half of its surrogates (`lirf+` only). Without it, training sees the deposit set alone.",
+    )
     keep_original: bool = Field(False, description="Keep the base version, so that it can be rolled back to.")
     epochs: Annotated[int, Field(ge=1, le=1000)] | None = None
     batch_size: Annotated[int, Field(ge=2, le=4096)] | None = None
@@ -83,4 +88,5 @@ class DepositBody(Body):
             settings={**self.settings, **settings},
             evaluate_on=self.evaluate_on,
             keep_original=self.keep_original,
+            retain=None if self.retain is None else self.retain.selection(),
         )

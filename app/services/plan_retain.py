@@ -1,0 +1,145 @@
+"""Plan the kept images that a deposit may use: find them, and make sure that nothing deposited is among them."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from app.db.models import Deposit, Model
+from app.db.repositories import datasets, deposits
+from app.db.session import Session, Sessions
+from app.domain.errors import Conflict, Invalid
+from app.lirf.data.selection import Selection, select
+from app.lirf.errors import InvalidInputError
+from app.services.plans import stored_selection
+from app.vault.datasets import DatasetIndex, load_index
+
+
+@dataclass(frozen=True)
+class PlannedRetain:
+    """A retain set whose images are apart from those of its own request.
+
+    Attributes:
+        selector: as the caller wrote it.
+        size: number of images.
+        touched: the model's class indices that they show.
+        shared: per earlier deposit of a mixed set that was compared, an id of an image that is in both, or None.
+    """
+
+    selector: dict[str, Any]
+    size: int
+    touched: frozenset[int]
+    shared: Mapping[str, str | None]
+
+
+def plan_retain(
+    sessions: Sessions,
+    model: Model,
+    index: DatasetIndex,
+    to_model: Sequence[int],
+    selection: Selection,
+    forgotten: Collection[int],
+    gone: Collection[int],
+) -> PlannedRetain:
+    """Find the images to retain; what earlier deposits say to them is left to `require_apart`.
+
+    Args:
+        sessions: where earlier deposits and their data sets are found.
+        model: the one that is to forget.
+        index: of the request's data set.
+        to_model: per class of the data set, its index in the model.
+        selection: of the retain set.
+        forgotten: rows of ``index`` that the request deposits.
+        gone: the model's class indices that the request deposits whole.
+
+    Raises:
+        InvalidInputError: a selection that cannot be used.
+        Invalid: more images than are forgotten, or some that the request itself deposits.
+    """
+    rows = _rows(index, selection)
+    touched = frozenset(to_model[label] for label in set(index.labels[rows].tolist()))
+    if touched & set(gone):
+        raise Invalid(
+            f"Class {model.classes[min(touched & set(gone))]!r} is to be forgotten whole, "
+            "yet some of the images to retain show it.",
+            "Retain images of classes that the model keeps.",
+            "retain",
+        )
+    ours = {index.row_hashes[row] for row in forgotten}
+    both = [row for row in rows if index.row_hashes[row] in ours]
+    if both:
+        raise Invalid(
+            f"{len(both)} of the {len(rows)} images to retain are to be forgotten as well, "
+            f"among them {index.ids[both[0]]!r}.",
+            "Leave them out; an equal image under another id counts as the same.",
+            "retain",
+        )
+    if len(rows) > len(forgotten):
+        raise Invalid(
+            f"{len(rows)} images are to be retained, but only {len(forgotten)} to be forgotten.",
+            f"Retain at most {len(forgotten)}, e.g. by ids.",
+            "retain",
+        )
+    names = {index.row_hashes[row]: index.ids[row] for row in rows}
+    selector = {name: value for name, value in asdict(selection).items() if value is not None}
+    return PlannedRetain(selector, len(rows), touched, _shared(sessions, model, names))
+
+
+def require_apart(session: Session, model: Model, planned: PlannedRetain) -> None:
+    """Refuse images that an earlier deposit holds; only the write transaction knows all of these.
+
+    Raises:
+        Conflict: a class or an image to retain was deposited before.
+    """
+    for deposit in deposits.holding(session, model.id):
+        clash = sorted(planned.touched & set(deposit.classes or ()))
+        if clash:
+            raise Conflict(
+                f"Class {model.classes[clash[0]]!r} was deposited before, as {deposit.id}, "
+                "yet some of the images to retain show it.",
+                "Retain images of classes that the model still knows.",
+                "retain",
+            )
+        if deposit.classes is None and deposit.id not in planned.shared:
+            raise Conflict(
+                f"Deposit {deposit.id} was accepted at the same moment.", "Send the request again.", "retain"
+            )
+        if planned.shared.get(deposit.id) is not None:
+            raise Conflict(
+                f"The image {planned.shared[deposit.id]!r} was deposited before, as {deposit.id}.",
+                "Retain images that the model still knows.",
+                "retain",
+            )
+
+
+def _rows(index: DatasetIndex, selection: Selection) -> list[int]:
+    try:
+        rows: list[int] = select(index, selection, whole=True).indices.tolist()
+    except InvalidInputError as error:
+        raise InvalidInputError(
+            error.field.replace("select", "retain", 1), error.problem, error.remedy
+        ) from error
+    return rows
+
+
+def _shared(sessions: Sessions, model: Model, names: Mapping[bytes, str]) -> dict[str, str | None]:
+    """Per deposit of a mixed set, one of the named images that it holds, or None."""
+    with sessions.read() as session:
+        held = [
+            (deposit, _index_digest(session, deposit))
+            for deposit in deposits.holding(session, model.id)
+            if deposit.classes is None
+        ]
+    shared: dict[str, str | None] = {}
+    for deposit, digest in held:
+        index = load_index(sessions, digest)
+        rows = select(index, stored_selection(deposit.selector), whole=True).indices.tolist()
+        found = names.keys() & {index.row_hashes[row] for row in rows}
+        shared[deposit.id] = names[min(found)] if found else None
+    return shared
+
+
+def _index_digest(session: Session, deposit: Deposit) -> str:
+    dataset = datasets.by_reference(session, deposit.dataset_id)
+    if dataset is None:
+        raise LookupError(f"data set {deposit.dataset_id} is gone")
+    return dataset.index_digest
