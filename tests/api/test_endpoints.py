@@ -55,7 +55,7 @@ def test_a_model_with_weights_is_served_at_once(
     assert made.status_code == 201, made.text
     assert made.headers["location"] == "/models/at-once"
     model = http.get("/models/at-once", headers=owner).json()
-    assert (model["current"], model["split"]) == (1, 7)
+    assert (model["current"], model["split"]) == (1, 10)
     assert http.get("/models/at-once/versions", headers=owner).json() == model["versions"]
     assert "at-once" in {one["name"] for one in http.get("/models", headers=owner).json()}
 

@@ -10,6 +10,7 @@ from app.lirf.networks import published_state
 from app.lirf.objectives import Batch, Parts, paper_objective
 from app.lirf.partition import partition
 from app.lirf.pruning import prune
+from app.lirf.reader import Reader
 from app.lirf.teacher import Teacher
 from benchmarks.algorithm1 import Nets, deposit_by_algorithm1, losses_of_batch, losses_term_by_term
 from benchmarks.subject import Subject
@@ -38,6 +39,7 @@ def batch_of(subject: Subject, nets: Nets) -> tuple[Batch, Parts]:
         branches=[(nets.owner, nets.module)],
         preserved=nets.preserved,
         present=tuple(range(10)),
+        reader=Reader(10),
     )
     images, labels = subject.deposit_set.images[:16], subject.deposit_set.labels[:16]
     teacher = Teacher.of(nets.original, parts, CONFIG)

@@ -57,7 +57,7 @@ def test_a_pruned_shallow_part_feeds_the_shared_deep_part_with_the_same_shape(ar
 
 def test_residual_streams_keep_their_width() -> None:
     pruned = prune(shallow_of("resnet20"), 0.5, SHAPE)
-    assert [block.conv2.out_channels for block in list(pruned)[1:]] == [16, 16, 16, 32, 32, 32]
+    assert [block.conv2.out_channels for block in list(pruned)[1:]] == [16] * 3 + [32] * 3 + [64] * 3
     assert pruned[0].conv1.out_channels == 16
 
 

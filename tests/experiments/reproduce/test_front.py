@@ -46,7 +46,7 @@ def test_the_default_is_the_deposit_of_table_1(
 
 def test_a_greater_strength_is_another_target(scope: Scope, measure: Measure) -> None:
     weak, strong = (
-        measure(cell_of(scope, "lirf+", setting)).figures for setting in ("strength=0", "strength=1.5")
+        measure(cell_of(scope, "lirf+", setting)).figures for setting in ("strength=0", "strength=3")
     )
     assert weak["target"] != strong["target"]
     assert weak["prototypes"] != strong["prototypes"]
@@ -82,9 +82,9 @@ def row_of(method: str, setting: str, seed: int, probed: float) -> Row:
 ROWS = [
     row_of("original", "original", 0, 96.0),
     row_of("retrained", "retrained", 0, 71.0),
-    row_of("lirf+", "strength=0.4", 0, 92.0),
-    row_of("lirf+", "strength=0.4", 1, 90.0),
-    row_of("lirf+", "strength=1.5", 0, 85.0),
+    row_of("lirf+", "strength=0.5", 0, 92.0),
+    row_of("lirf+", "strength=0.5", 1, 90.0),
+    row_of("lirf+", "strength=3", 0, 85.0),
 ]
 
 
@@ -95,7 +95,7 @@ def test_each_setting_has_its_line_and_references_have_theirs() -> None:
     }
     assert lines["original"][:4] == ["ours", "96.00", "76.00", "90.00"]
     assert lines["retrained"][-2:] == ["", "1 |"]
-    assert lines["strength 0.4"][:2] == ["lirf+", "91.00 ± 1.41"]
+    assert lines["strength 0.5"][:2] == ["lirf+", "91.00 ± 1.41"]
     assert lines["lambda_kr 4"][0:2] == ["lirf", "not run"]
 
 
@@ -122,8 +122,8 @@ def test_the_picture_writes_the_setting_beside_each_point_and_marks_the_referenc
     STUDY.draw(STUDY, rows, tmp_path / "front.png")
     assert (tmp_path / "front.png").read_bytes().startswith(b"\x89PNG")
     if ROWS[2] in rows:
-        assert ("0.4", (91.0, 89.0)) in written
-        assert ("1.5", (85.0, 89.0)) in written
+        assert ("0.5", (91.0, 89.0)) in written
+        assert ("3", (85.0, 89.0)) in written
         assert len(written) == 2 * 2 * 3
     if ROWS[0] in rows:
         assert set(lines) == {96.0, 71.0, 76.0, 51.0}
