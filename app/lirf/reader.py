@@ -2,8 +2,8 @@
 
 What answers no longer tell, features may still: after a deposit that only moves logits, a new last layer finds the
 deposited classes again (1610.01644; 2506.01318 for prototypes). The reader is ridge regression of the classes on
-the standardised features of the last batches, the strongest linear attack there is a closed form for. The target
-is then moved so that its score of a deposited image's own class vanishes.
+the standardised features of the last batches, a linear attack that has a closed form. The target is then moved so that
+its score of a deposited image's own class vanishes.
 """
 
 import torch

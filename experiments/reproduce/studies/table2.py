@@ -2,8 +2,8 @@
 
 from experiments.reproduce.measures.several_sets import deposit_in_steps
 from experiments.reproduce.picture import bar_panels
-from experiments.reproduce.studies.two_sets import FIRST, ORIGINAL_LINE, PRINTED, SECOND, recovered, sets_of
-from experiments.reproduce.study import METHODS, Cell, Line, Scope, Study
+from experiments.reproduce.studies.two_sets import FIRST, ORIGINAL_LINE, PRINTED, SECOND, cells_of, recovered
+from experiments.reproduce.study import Cell, Line, Scope, Study
 from experiments.reproduce.table import markdown
 
 STEPS = {
@@ -17,21 +17,7 @@ STEPS = {
 
 
 def cells(scope: Scope) -> list[Cell]:
-    sets, refusal = sets_of(scope)
-    return [
-        Cell(
-            method=method,
-            setting=setting,
-            seed=seed,
-            compute=deposit_in_steps,
-            config=scope.config(method, seed),
-            arguments={"sets": sets, "steps": steps},
-            not_run=refusal,
-        )
-        for seed in scope.seeds
-        for setting, steps in STEPS.items()
-        for method in METHODS
-    ]
+    return cells_of(scope, deposit_in_steps, "steps", STEPS)
 
 
 def _targets(*shown: str) -> dict[str, str]:

@@ -1,6 +1,12 @@
 """The two sets of the supplement's Tables 2 and 3: the first 20 % of the classes and the next 20 %."""
 
-from experiments.reproduce.study import ORIGINAL, Line, Scope
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from experiments.reproduce.study import METHODS, ORIGINAL, Cell, Line, Measured, Scope
+
+if TYPE_CHECKING:
+    from experiments.reproduce.bench import Bench
 
 FIRST, SECOND = "set1", "set2"
 PERCENT = 20
@@ -39,3 +45,27 @@ def recovered(*shown: str) -> dict[str, str]:
         **{column: place for column, place in places.items() if column in shown},
         "H or Avg": "recover.avg",
     }
+
+
+def cells_of(
+    scope: Scope,
+    compute: Callable[["Bench", Cell], Measured],
+    argument: str,
+    settings: Mapping[str, Sequence[object]],
+) -> list[Cell]:
+    """Per seed, setting and method one cell, which is told the sets and, under ``argument``, what is done to them."""
+    sets, refusal = sets_of(scope)
+    return [
+        Cell(
+            method=method,
+            setting=setting,
+            seed=seed,
+            compute=compute,
+            config=scope.config(method, seed),
+            arguments={"sets": sets, argument: value},
+            not_run=refusal,
+        )
+        for seed in scope.seeds
+        for setting, value in settings.items()
+        for method in METHODS
+    ]
