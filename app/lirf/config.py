@@ -43,7 +43,7 @@ class DepositConfig:
         lambda_feature: weight of feature matching in the deposit module (``lirf+`` only).
         strength: from 0, where only the answers forget, how thoroughly the features do too: the weight of what a
             linear reader of the features still tells of the deposited classes (``lirf+`` only).
-        surrogates: kinds of off-manifold inputs (``lirf+`` only), in equal shares.
+        surrogates: kinds of off-manifold inputs (``lirf+`` only), in equal shares; a kind named twice has two.
         disguise: size of one step that moves each surrogate towards a preserved class of T0, root mean square per
             normalised pixel (``lirf+`` only).
         reconstruct: choose the module's filters and fit it to T0 by least squares before training.
@@ -75,7 +75,7 @@ class DepositConfig:
     lambda_all: float = 1.0
     lambda_feature: float = 2.5
     strength: float = 0.5
-    surrogates: tuple[str, ...] = ("patch_mix",)
+    surrogates: tuple[str, ...] = ("patch_mix", "turned_crop", "turned_crop")
     disguise: float = 0.05
     reconstruct: bool = True
     whiten: bool = True

@@ -118,6 +118,16 @@ def test_a_patch_mix_takes_each_quadrant_from_one_image() -> None:
             assert sorted(quadrant[:, 0].tolist()) == list(range(8))
 
 
+def test_a_turned_crop_comes_from_one_image_and_shows_a_part_of_it_enlarged() -> None:
+    flat = torch.arange(8.0).view(8, 1, 1, 1).expand(8, 3, 6, 6)
+    assert torch.allclose(KINDS["turned_crop"](flat, torch.Generator().manual_seed(0)), flat, atol=1e-5)
+    stripes = (torch.arange(32) % 2).float().expand(64, 1, 32, 32)
+    shown = KINDS["turned_crop"](stripes, torch.Generator().manual_seed(0))
+    steps = torch.cat([(shown.diff(dim=axis)).flatten(1).abs().mean(dim=1)[:, None] for axis in (2, 3)], dim=1)
+    assert float(steps.max()) < 0.7
+    assert float(steps.sum(dim=1).min()) > 0.1
+
+
 def test_a_faint_mixup_stays_three_quarters_itself() -> None:
     images = torch.eye(8).view(8, 1, 8, 1)
     mixed = faint_mixup(images, torch.Generator().manual_seed(1)).view(8, 8)
