@@ -47,6 +47,7 @@ class DepositConfig:
         disguise: size of one step that moves each surrogate towards a preserved class of T0, root mean square per
             normalised pixel (``lirf+`` only).
         reconstruct: choose the module's filters and fit it to T0 by least squares before training.
+        calibrate: set the level of the module's logits beside the target's after training (sets of whole classes).
         whiten: train kernels in whitened coordinates (Adam only).
         precision: of products; ``auto`` is bfloat16 where the device has it in hardware, else float32.
         shift: augment deposit images by up to this many pixels each way.
@@ -78,6 +79,7 @@ class DepositConfig:
     surrogates: tuple[str, ...] = ("patch_mix", "turned_crop", "turned_crop")
     disguise: float = 0.05
     reconstruct: bool = True
+    calibrate: bool = True
     whiten: bool = True
     precision: Precision = "auto"
     shift: int = 0
@@ -148,6 +150,7 @@ class DepositConfig:
             surrogates=(),
             disguise=0.0,
             reconstruct=False,
+            calibrate=False,
             whiten=False,
             flip=False,
         )

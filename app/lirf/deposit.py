@@ -4,18 +4,22 @@ Read `deposit` from the top; what is minimised stands in `objectives`.
 """
 
 import copy
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
+from app.lirf.calibration import Calibration
 from app.lirf.checks import finite, require_labels
 from app.lirf.config import DepositConfig, Progress
 from app.lirf.errors import InvalidInputError
 from app.lirf.filters import LogitFilter, preserved_classes
 from app.lirf.folding import folded
+from app.lirf.framing import hole_corners
 from app.lirf.module import DepositModule
 from app.lirf.networks import InputSpec, Network, classifier, published_state
 from app.lirf.objectives import Parts, paper_objective, plus_objective
@@ -32,6 +36,8 @@ from app.lirf.surrogates import patch_mix
 from app.lirf.teacher import Teacher
 
 EXAMPLES = 256
+SHARED_STEPS = 1.5
+"""Least steps of a deposit with a set that shares its classes, to those of others: single answers change slowly."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,26 @@ class DepositResult:
     target_shallow: dict[str, Tensor]
     modules: tuple[DepositModule, ...]
     curves: list[dict[str, float]]
+
+
+@dataclass(frozen=True)
+class _Pool:
+    """The samples of all sets together, with the index of each one's set and the corner of its hole."""
+
+    images: Tensor
+    labels: Tensor
+    owners: Tensor
+    corners: Tensor
+
+    @classmethod
+    def of(cls, sets: Sequence[DepositSet], seed: int) -> "_Pool":
+        images = torch.cat([one.images for one in sets])
+        return cls(
+            images=images,
+            labels=torch.cat([one.labels for one in sets]),
+            owners=torch.cat([torch.full_like(one.labels, index) for index, one in enumerate(sets)]),
+            corners=hole_corners(images, torch.Generator().manual_seed(seed)),
+        )
 
 
 def deposit(
@@ -104,20 +130,13 @@ def deposit(
     filters = [LogitFilter.of(deposit_set.classes) for deposit_set in sets]
     require_sets(sets, spec, num_classes, gone)
     require_retain(retain, spec, config)
-    shared = any(owner.kind == "residual" for owner in filters)
-    if shared and config.objective == "lirf+" and not config.surrogates:
-        raise InvalidInputError(
-            "config.surrogates",
-            "none, yet a set shares its classes.",
-            "Name at least one kind, e.g. patch_mix.",
-        )
+    shared = _shares(filters, config)
     chance = torch.Generator().manual_seed(config.seed)
 
     frozen_shallow, deep = partition(copy.deepcopy(original).frozen().to(device), split)
     shallow = copy.deepcopy(frozen_shallow).requires_grad_()
-    images = torch.cat([deposit_set.images for deposit_set in sets])
-    labels = torch.cat([deposit_set.labels for deposit_set in sets])
-    owners = torch.cat([torch.full_like(part.labels, index) for index, part in enumerate(sets)])
+    pool = _Pool.of(sets, config.seed)
+    images = pool.images
     examples = _examples(images, spec, chance).to(device)
     surgeon = Surgeon(frozen_shallow, examples, chance) if config.reconstruct and config.prune_ratio else None
     pruned = [prune_and_tell(frozen_shallow, config.prune_ratio, spec.shape, surgeon) for _ in filters]
@@ -139,7 +158,8 @@ def deposit(
     objective = paper_objective if config.objective == "lirf" else plus_objective
 
     per_epoch = -(-len(images) // config.batch_size)
-    epochs = max(config.epochs, -(-config.min_steps // per_epoch))
+    least = config.min_steps * (SHARED_STEPS if shared else 1)
+    epochs = max(config.epochs, math.ceil(least / per_epoch))
     examples = examples.to(memory_format=torch.channels_last)
     if config.reconstruct:
         for branch, kept in pruned:
@@ -147,6 +167,12 @@ def deposit(
     optimiser = Optimiser(config, trained, examples, steps=epochs * per_epoch, generator=chance)
 
     curves: list[dict[str, float]] = []
+    calibration = (
+        Calibration.of(original, spec, images, config.seed)
+        if config.calibrate and any(owner.kind == "classes" for owner in filters)
+        else None
+    )
+    left_behind = partial(_result, trained, deep, filters, split, config, calibration, curves)
     step = 0
     for epoch in range(1, epochs + 1):
         sums: dict[str, float] = {}
@@ -155,9 +181,10 @@ def deposit(
             with mixed(device, config.precision):
                 batch = teacher.batch(
                     inputs,
-                    labels[chosen],
-                    owners[chosen],
+                    pool.labels[chosen],
+                    pool.owners[chosen],
                     chance,
+                    pool.corners[chosen],
                     draw(retain, len(chosen) // 2, spec, chance),
                 )
                 terms = objective(batch, parts, config)
@@ -171,9 +198,9 @@ def deposit(
                 on_step(Progress(epoch, epochs, step, epochs * per_epoch, values))
         curves.append({name: value / per_epoch for name, value in sums.items()})
         if on_epoch:
-            on_epoch(epoch, _result(trained, deep, filters, split, config, curves))
+            on_epoch(epoch, left_behind())
 
-    return _result(trained, deep, filters, split, config, curves)
+    return left_behind()
 
 
 def _result(
@@ -182,6 +209,7 @@ def _result(
     filters: Sequence[LogitFilter],
     split: int,
     config: DepositConfig,
+    calibration: Calibration | None,
     curves: list[dict[str, float]],
 ) -> DepositResult:
     """What the networks are worth now, as copies: training may go on."""
@@ -190,13 +218,15 @@ def _result(
     frozen_deep = copy.deepcopy(deep).cpu().to(memory_format=torch.contiguous_format)
     target = recompose(shallow, frozen_deep).frozen()
     owned = [index for owner in filters for index in owner.classes]
+    served = without_rows(target, owned) if config.seal_rows else target
+    modules = tuple(
+        _module(target, owner, branch.frozen(), split, config)
+        for owner, branch in zip(filters, branches, strict=True)
+    )
     return DepositResult(
-        target=without_rows(target, owned) if config.seal_rows else target,
+        target=served,
         target_shallow=published_state(shallow),
-        modules=tuple(
-            _module(target, owner, branch.frozen(), split, config)
-            for owner, branch in zip(filters, branches, strict=True)
-        ),
+        modules=calibration.levelled(served, modules) if calibration else modules,
         curves=list(curves),
     )
 
@@ -250,6 +280,22 @@ def _require_classes(
             field, f"class {min(classes & taken)} is in two sets.", "Put each class into one set."
         )
     return classes
+
+
+def _shares(filters: Sequence[LogitFilter], config: DepositConfig) -> bool:
+    """Whether a set shares its classes, which `lirf+` can deposit with surrogates only.
+
+    Raises:
+        InvalidInputError: on ``config.surrogates``.
+    """
+    shared = config.objective == "lirf+" and any(owner.kind == "residual" for owner in filters)
+    if shared and not config.surrogates:
+        raise InvalidInputError(
+            "config.surrogates",
+            "none, yet a set shares its classes.",
+            "Name at least one kind, e.g. patch_mix.",
+        )
+    return shared
 
 
 def _examples(images: Tensor, spec: InputSpec, chance: torch.Generator) -> Tensor:

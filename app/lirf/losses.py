@@ -110,6 +110,23 @@ def forgetful(
     return logits + change @ weight.T, shifted
 
 
+def feature_change(change: Tensor, maps: Tensor, weight: Tensor) -> Tensor:
+    """The least change of the maps that changes the logits by ``change``, the same at every place.
+
+    Args:
+        change: of the logits, [N, C].
+        maps: before the head, [N, F, H, W] or [N, F].
+        weight: W, the classifier's rows, [C, F].
+
+    Returns:
+        As ``maps``; zero if they are not what the classifier averages.
+    """
+    if maps.shape[1] != weight.shape[1]:
+        return torch.zeros_like(maps)
+    least: Tensor = change @ torch.linalg.pinv(weight, rtol=SINGULAR).T
+    return least.reshape(*least.shape, *(1,) * (maps.ndim - 2)).expand_as(maps)
+
+
 def map_matching(maps: Tensor, wanted: Tensor, original: Tensor) -> Tensor:
     """‖F − F*‖² over the variance of T0's maps, mean over all entries."""
     return F.mse_loss(maps, wanted) / original.var().clamp_min(1e-12)
@@ -121,8 +138,8 @@ def level_matching(deposited: Tensor, original_deposited: Tensor) -> Tensor:
 
 
 def residual_matching(logits: Tensor, original_logits: Tensor) -> Tensor:
-    """Mean (z − z_T0)² of what target and residual module answer together."""
-    return F.mse_loss(logits, original_logits)
+    """½ mean (z − z_T0)² of what target and residual module answer together."""
+    return 0.5 * level_matching(logits, original_logits)
 
 
 def feature_matching(features: Tensor, original_features: Tensor) -> Tensor:

@@ -8,6 +8,9 @@ from torch import Tensor
 from app.lirf.checkpoint import write_safetensors
 from app.lirf.filters import LogitFilter
 
+LEVEL = "level"
+"""Name of the tensor [1] that is added to a module's logits; a module without one adds nothing."""
+
 
 @dataclass(frozen=True)
 class DepositModule:
@@ -15,7 +18,8 @@ class DepositModule:
 
     Attributes:
         tensors: the pruned shallow part under published names, plus ``rows.weight`` [k, features] and
-            ``rows.bias`` [k] when rows are sealed with it (k = number of classes, ascending).
+            ``rows.bias`` [k] when rows are sealed with it (k = number of classes, ascending), and its `LEVEL` [1]
+            if it was calibrated.
         filter: the logits it answers for.
         split: the block at which its network is divided.
         prune_ratio: share of the filters removed from each prunable layer, 0..1.

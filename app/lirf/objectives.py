@@ -112,14 +112,20 @@ def plus_objective(batch: Batch, parts: Parts, config: DepositConfig) -> Terms:
            strength · what the reader is told of D_r.
     T_r^i: λ_pt · KD(T0 with its deposit logits, z_T0) + λ_level · squared error of these logits
            + λ_all · KD of all logits + λ_feature · features, everywhere, and λ_re · KD(T~, z_T0) beside T as it is.
-    Residual sets: T* answers as T0 does to disturbed views of x; T_r^i learns the difference to T0.
+    Residual sets: T* answers as T0 does to x with a hole, and T learns it twice as hard, since single answers
+    are harder to change than a class; T_r^i learns the difference to T0, by all of these and L_re of the paper.
     """
     count = len(batch.labels)
+    emphasis = 1 + float(of_residual_set(batch.owner, parts.branches).float().mean())
     maps, z_target = parts.deep(parts.shallow(batch.inputs))
     answered, taught = columns(z_target, parts.present), columns(batch.taught_logits, parts.present)
     terms = {
-        "kr": config.lambda_kr * losses.distillation(answered[:count], taught[:count], config.temperature),
-        "kp": config.lambda_kp * _on_surrogates(answered[count:], taught[count:], config.temperature),
+        "kr": emphasis
+        * config.lambda_kr
+        * losses.distillation(answered[:count], taught[:count], config.temperature),
+        "kp": emphasis
+        * config.lambda_kp
+        * _on_surrogates(answered[count:], taught[count:], config.temperature),
         "map": config.lambda_map * losses.map_matching(maps, batch.taught_maps, batch.maps),
         "read": config.strength * _read(pooled(maps), batch, parts),
     }
@@ -144,13 +150,23 @@ def _read(features: Tensor, batch: Batch, parts: Parts) -> Tensor:
 
 
 def _branch_terms(batch: Batch, parts: Parts, config: DepositConfig, z_target: Tensor) -> Terms:
-    transfer, level, everywhere, matching = (z_target.new_zeros(()) for _ in range(4))
+    transfer, level, everywhere, matching, recovery = (z_target.new_zeros(()) for _ in range(5))
+    count = len(batch.labels)
     f_branches = [branch(batch.inputs) for _, branch in parts.branches]
     z_branches = _branch_logits(parts, f_branches)
     original = columns(batch.logits, parts.present)
     for index, (owner, z_branch) in enumerate(z_branches):
         if owner.kind == "residual":
-            everywhere = everywhere + losses.residual_matching(z_target + z_branch, batch.logits)
+            together, own = z_target + z_branch, batch.owner == index
+            everywhere = (
+                everywhere
+                + losses.residual_matching(together, batch.logits)
+                + _on_surrogates(together[count:], batch.logits[count:], config.temperature)
+            )
+            if bool(own.any()):
+                shown, wanted = together[:count][own], batch.logits[:count][own]
+                recovery = recovery + losses.distillation(shown, wanted, config.temperature)
+                transfer = transfer + losses.recovery(shown, batch.labels[own])
             continue
         swapped = columns(compose(batch.logits, [(owner, z_branch)]), parts.present)
         transfer = transfer + losses.distillation(swapped, original, config.temperature)
@@ -162,7 +178,8 @@ def _branch_terms(batch: Batch, parts: Parts, config: DepositConfig, z_target: T
     known = _of_class_sets(batch, parts)
     composed = columns(compose(z_target, z_branches), parts.present)
     return {
-        "re": config.lambda_re * losses.distillation(composed[known], original[known], config.temperature),
+        "re": config.lambda_re
+        * (recovery + losses.distillation(composed[known], original[known], config.temperature)),
         "pt": config.lambda_pt * transfer,
         "level": config.lambda_level * level,
         "all": config.lambda_all * everywhere,

@@ -1,10 +1,11 @@
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
 from app.lirf.errors import InvalidInputError
 from app.lirf.filters import compose
-from app.lirf.module import DepositModule
+from app.lirf.module import LEVEL, DepositModule
 from app.lirf.networks import Network, classifier
 from app.lirf.partition import partition
 from app.lirf.rebuilding import rebuild
@@ -35,6 +36,10 @@ class RecoverNet(nn.Module):
             self.head, [(module.filter.classes, module.tensors) for module in self.modules_in_order]
         )
         self.branches = nn.ModuleList(rebuild(shallow, module.tensors) for module in self.modules_in_order)
+        self.levels = nn.ParameterList(
+            nn.Parameter(module.tensors.get(LEVEL, torch.zeros(1)).clone(), requires_grad=False)
+            for module in self.modules_in_order
+        )
         self.eval()
 
     def target_logits(self, x: Tensor) -> Tensor:
@@ -43,11 +48,11 @@ class RecoverNet(nn.Module):
         return logits
 
     def branch_logits(self, index: int, x: Tensor) -> Tensor:
-        """T_r^i then T^(n-): [N, C]; without the classifier's bias for a residual module."""
+        """T_r^i then T^(n-), at the module's level: [N, C]; without the classifier's bias for a residual module."""
         features = self.trunk(self.branches[index](x))
         if self.modules_in_order[index].filter.kind == "residual":
             return residual_logits(self.head, features)
-        logits: Tensor = self.restored_head(features)
+        logits: Tensor = self.restored_head(features) + self.levels[index]
         return logits
 
     def forward(self, x: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-FAINT = 0.25
+from app.lirf.framing import framed
 
 
 def patch_mix(images: Tensor, generator: torch.Generator) -> Tensor:
@@ -43,11 +43,6 @@ def rotated_mixup(images: Tensor, generator: torch.Generator) -> Tensor:
     return share * images + (1 - share) * torch.rot90(images[_shuffle(images, generator)], turns, dims=(2, 3))
 
 
-def faint_mixup(images: Tensor, generator: torch.Generator) -> Tensor:
-    """¾·x + ¼·(another image): still its own class, yet a view that no training has made T0 sure of."""
-    return (1 - FAINT) * images + FAINT * images[_shuffle(images, generator)]
-
-
 def channel_permutation(images: Tensor, generator: torch.Generator) -> Tensor:
     """One random order of the colour channels for the whole batch, on a 2×2 collage."""
     order = torch.randperm(images.shape[1], generator=generator).to(images.device)
@@ -62,14 +57,7 @@ def turned_crop(images: Tensor, generator: torch.Generator) -> Tensor:
     count = len(images)
     scale = 0.3 + 0.4 * torch.rand(count, generator=generator)
     angle = 2 * math.pi * torch.rand(count, generator=generator)
-    centre = torch.rand(count, 2, generator=generator) - 0.5
-    across, along = scale * angle.cos(), scale * angle.sin()
-    frame = torch.stack(
-        [torch.stack([across, -along, centre[:, 0]], dim=1), torch.stack([along, across, centre[:, 1]], dim=1)],
-        dim=1,
-    )
-    grid = F.affine_grid(frame.to(images), list(images.shape), align_corners=False)
-    return F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
+    return framed(images, scale, angle, torch.rand(count, 2, generator=generator) - 0.5)
 
 
 KINDS: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = {

@@ -210,7 +210,7 @@ def test_a_set_that_shares_its_classes_gets_a_residual_module_that_brings_the_an
         logits(net, own.images, spec)
         for net in (original, result.target, RecoverNet(result.target, [module]))
     )
-    assert (recover - before).square().mean() < 0.5 * (target - before).square().mean()
+    assert (recover - before).square().mean() < 0.8 * (target - before).square().mean()
     sure = [
         answer.softmax(dim=1).gather(1, own.labels[:, None]).mean() for answer in (before, target, recover)
     ]
@@ -228,7 +228,13 @@ def test_the_more_filters_are_pruned_the_fewer_bytes_a_module_has(
         for tensor in published_state(partition(untrained, SPLIT)[0]).values()
     )
     sizes = [
-        deposit(untrained, spec, SPLIT, [small_set], replace(brief, prune_ratio=ratio, seal_rows=False))
+        deposit(
+            untrained,
+            spec,
+            SPLIT,
+            [small_set],
+            replace(brief, prune_ratio=ratio, seal_rows=False, calibrate=False),
+        )
         .modules[0]
         .size
         for ratio in (0.0, 0.5, 0.9)

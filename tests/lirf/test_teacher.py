@@ -6,6 +6,7 @@ from torch import Tensor
 from app.lirf.config import DepositConfig
 from app.lirf.evaluation import class_mask
 from app.lirf.filters import LogitFilter, preserved_classes
+from app.lirf.framing import covered, hole_corners
 from app.lirf.networks import InputSpec, Network
 from app.lirf.objectives import Batch, Parts
 from app.lirf.partition import partition
@@ -41,7 +42,8 @@ def asked(
     owners = torch.zeros(len(chosen), dtype=torch.int64)
     chance = torch.Generator().manual_seed(0)
     inputs = spec.normalise(digits[0][chosen])
-    return teacher.batch(inputs, digits[1][chosen], owners, chance, kept), teacher
+    corners = hole_corners(inputs, torch.Generator().manual_seed(1))
+    return teacher.batch(inputs, digits[1][chosen], owners, chance, corners, kept), teacher
 
 
 def test_as_many_surrogates_as_deposit_images_join_the_batch_and_the_original_answers_all(
@@ -66,17 +68,40 @@ def test_the_target_is_taught_no_deposited_class_and_the_same_order_of_all_other
     assert torch.equal(batch.taught_logits[:, kept].argmax(dim=1), batch.logits[:, kept].argmax(dim=1))
 
 
-def test_samples_that_share_their_classes_are_taught_what_disturbed_views_say(
+def test_samples_that_share_their_classes_are_taught_what_the_original_says_to_them_with_a_hole(
+    original: Network, spec: InputSpec, digits: Digits
+) -> None:
+    batch, teacher = asked(original, spec, digits, None, DepositConfig(flip=False))
+    corners = hole_corners(batch.inputs[:32], torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        unseen = original(covered(batch.inputs[:32], corners))
+        taught = teacher.parts.head(batch.taught_maps[:32])
+    assert torch.allclose(batch.taught_logits[:32], unseen, atol=1e-3)
+    assert torch.allclose(taught, batch.taught_logits[:32], atol=0.05 * float(unseen.std()))
+    assert not torch.allclose(batch.taught_logits[:32], batch.logits[:32], atol=0.1)
+    assert torch.equal(batch.taught_logits[32:], batch.logits[32:])
+    assert torch.equal(batch.taught_maps[32:], batch.maps[32:])
+
+
+def test_a_hole_is_mirrored_with_its_image(original: Network, spec: InputSpec, digits: Digits) -> None:
+    batch, _ = asked(original, spec, digits, None, DepositConfig(flip=True))
+    shown = spec.normalise(digits[0][class_mask(digits[1], (3, 8)).nonzero().flatten()[:32]])
+    holes = covered(shown, hole_corners(shown, torch.Generator().manual_seed(1)))
+    as_given = (batch.inputs[:32] == shown).flatten(1).all(dim=1)
+    assert 0 < int(as_given.sum()) < 32
+    with torch.no_grad():
+        wanted = original(torch.where(as_given[:, None, None, None], holes, holes.flip(3)))
+    assert torch.allclose(batch.taught_logits[:32], wanted, atol=1e-3)
+
+
+def test_surrogates_of_a_set_that_shares_its_classes_are_its_own_samples_moved(
     original: Network, spec: InputSpec, digits: Digits
 ) -> None:
     batch, _ = asked(original, spec, digits, None, DepositConfig(flip=False))
-    sure, taught = (
-        answers[:32].softmax(dim=1).max(dim=1).values.mean()
-        for answers in (batch.logits, batch.taught_logits)
-    )
-    assert taught < sure
-    assert torch.equal(batch.taught_logits[32:], batch.logits[32:])
-    assert not torch.equal(batch.taught_maps[:32], batch.maps[:32])
+    own = (batch.inputs[32:] - batch.inputs[:32]).flatten(1).square().mean(dim=1)
+    other = (batch.inputs[32:] - batch.inputs[:32].roll(1, dims=0)).flatten(1).square().mean(dim=1)
+    assert float(own.min()) > 0
+    assert float(own.mean()) < 0.7 * float(other.mean())
 
 
 def test_kept_images_take_the_place_of_half_of_the_surrogates_and_are_not_disguised(

@@ -10,7 +10,7 @@ from app.lirf.config import Progress, TrainConfig
 from app.lirf.errors import InvalidInputError
 from app.lirf.evaluation import accuracy, logits
 from app.lirf.networks import InputSpec, Network, create, published_state
-from app.lirf.surrogates import KINDS, faint_mixup, surrogates
+from app.lirf.surrogates import KINDS, surrogates
 from app.lirf.train import seed_everything, train
 
 
@@ -123,17 +123,11 @@ def test_a_turned_crop_comes_from_one_image_and_shows_a_part_of_it_enlarged() ->
     assert torch.allclose(KINDS["turned_crop"](flat, torch.Generator().manual_seed(0)), flat, atol=1e-5)
     stripes = (torch.arange(32) % 2).float().expand(64, 1, 32, 32)
     shown = KINDS["turned_crop"](stripes, torch.Generator().manual_seed(0))
-    steps = torch.cat([(shown.diff(dim=axis)).flatten(1).abs().mean(dim=1)[:, None] for axis in (2, 3)], dim=1)
+    steps = torch.cat(
+        [(shown.diff(dim=axis)).flatten(1).abs().mean(dim=1)[:, None] for axis in (2, 3)], dim=1
+    )
     assert float(steps.max()) < 0.7
     assert float(steps.sum(dim=1).min()) > 0.1
-
-
-def test_a_faint_mixup_stays_three_quarters_itself() -> None:
-    images = torch.eye(8).view(8, 1, 8, 1)
-    mixed = faint_mixup(images, torch.Generator().manual_seed(1)).view(8, 8)
-    assert (mixed.diagonal() >= 0.75).all()
-    assert torch.allclose(mixed.sum(dim=1), torch.ones(8))
-    assert not torch.equal(mixed, torch.eye(8))
 
 
 @pytest.mark.parametrize("count", [1, 5, 8])
