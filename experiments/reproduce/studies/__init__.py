@@ -18,6 +18,7 @@ NAMES = (
     "below-output",
     "subset",
     "front",
+    "hard-views",
 )
 
 
