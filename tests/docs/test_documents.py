@@ -4,9 +4,11 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 
 from app.config import Settings
 from app.lirf.checkpoint import write_safetensors
+from app.lirf.module import LEVEL
 from app.lirf.networks import available, create, default_split, published_state
 from app.lirf.partition import partition
 from app.lirf.pruning import prune
@@ -68,7 +70,7 @@ def _module_bytes(ratio: float) -> int:
     net = create("resnet20", num_classes=10).frozen()
     shallow, _ = partition(net, default_split("resnet20"))
     branch = published_state(prune(shallow, ratio, (3, 32, 32)))
-    return len(write_safetensors({**branch, **take_rows(net, (0, 1))}))
+    return len(write_safetensors({**branch, **take_rows(net, (0, 1)), LEVEL: torch.zeros(1)}))
 
 
 def _unnamed(path: str) -> str:
