@@ -2,7 +2,8 @@
 
 A module has seen next to nothing but its own classes, so it overrates them where it meets others. How much so cannot be
 read where it was taught. Turned mix-ups of D_r are a kind of input that no training step sees: there the recover net
-should name deposited classes as often as T0 does, and one number per module, added to its logits, makes it so.
+should name deposited classes as often as T0 does, and one number per module, added to its logits, makes it so. Classes
+that were deposited before move with it: their modules stand beside a target that has changed since.
 """
 
 import copy
@@ -42,8 +43,16 @@ class Calibration:
         inputs = rotated_mixup(spec.normalise(images[chosen]), chance)
         return cls(inputs, _ask(copy.deepcopy(original).cpu().frozen(), inputs))
 
-    def levelled(self, target: Network, modules: Sequence[DepositModule]) -> tuple[DepositModule, ...]:
-        """The modules with their `LEVEL`, one after the other; residual ones own no logits and stay as they are."""
+    def levelled(
+        self, target: Network, modules: Sequence[DepositModule], absent: Sequence[int] = ()
+    ) -> tuple[DepositModule, ...]:
+        """The modules with their `LEVEL`, set one after the other; residual ones own no logits and stay as they are.
+
+        Args:
+            target: T, as it will be served.
+            modules: of this deposit.
+            absent: classes that earlier deposits took out.
+        """
         net = RecoverNet(target, modules)
         branches = {
             one.order: _ask_branch(net, index, self.inputs) for index, one in enumerate(net.modules_in_order)
@@ -57,11 +66,18 @@ class Calibration:
                 levels[one.order] = level_of(composed, self.original, one.filter)
                 branches[one.order] = branches[one.order] + levels[one.order]
         return tuple(
-            replace(one, tensors={**one.tensors, LEVEL: torch.tensor([levels[one.order]])})
+            replace(
+                one,
+                tensors={**one.tensors, LEVEL: self._at([*one.filter.classes, *absent], levels[one.order])},
+            )
             if one.order in levels
             else one
             for one in modules
         )
+
+    def _at(self, classes: Sequence[int], level: float) -> Tensor:
+        """The level at these classes, 0 elsewhere: [C]."""
+        return torch.zeros(self.original.shape[1]).index_fill(0, torch.tensor(classes), level)
 
 
 def level_of(composed: Tensor, original: Tensor, owner: LogitFilter) -> float:

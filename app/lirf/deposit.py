@@ -172,7 +172,7 @@ def deposit(
         if config.calibrate and any(owner.kind == "classes" for owner in filters)
         else None
     )
-    left_behind = partial(_result, trained, deep, filters, split, config, calibration, curves)
+    left_behind = partial(_result, trained, deep, filters, split, config, calibration, gone, curves)
     step = 0
     for epoch in range(1, epochs + 1):
         sums: dict[str, float] = {}
@@ -210,6 +210,7 @@ def _result(
     split: int,
     config: DepositConfig,
     calibration: Calibration | None,
+    absent: tuple[int, ...],
     curves: list[dict[str, float]],
 ) -> DepositResult:
     """What the networks are worth now, as copies: training may go on."""
@@ -226,7 +227,7 @@ def _result(
     return DepositResult(
         target=served,
         target_shallow=published_state(shallow),
-        modules=calibration.levelled(served, modules) if calibration else modules,
+        modules=calibration.levelled(served, modules, absent) if calibration else modules,
         curves=list(curves),
     )
 

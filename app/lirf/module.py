@@ -9,7 +9,8 @@ from app.lirf.checkpoint import write_safetensors
 from app.lirf.filters import LogitFilter
 
 LEVEL = "level"
-"""Name of the tensor [1] that is added to a module's logits; a module without one adds nothing."""
+"""Name of the tensor [C] that a withdrawn module adds to the deposit logits of all withdrawn modules: not zero at its
+own classes and at those that were deposited before it. A module without one adds nothing."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class DepositModule:
 
     Attributes:
         tensors: the pruned shallow part under published names, plus ``rows.weight`` [k, features] and
-            ``rows.bias`` [k] when rows are sealed with it (k = number of classes, ascending), and its `LEVEL` [1]
+            ``rows.bias`` [k] when rows are sealed with it (k = number of classes, ascending), and its `LEVEL` [C]
             if it was calibrated.
         filter: the logits it answers for.
         split: the block at which its network is divided.

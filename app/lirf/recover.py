@@ -36,9 +36,8 @@ class RecoverNet(nn.Module):
             self.head, [(module.filter.classes, module.tensors) for module in self.modules_in_order]
         )
         self.branches = nn.ModuleList(rebuild(shallow, module.tensors) for module in self.modules_in_order)
-        self.levels = nn.ParameterList(
-            nn.Parameter(module.tensors.get(LEVEL, torch.zeros(1)).clone(), requires_grad=False)
-            for module in self.modules_in_order
+        self.level = nn.Parameter(
+            _level_of(self.modules_in_order, classifier(target).bias), requires_grad=False
         )
         self.eval()
 
@@ -48,11 +47,11 @@ class RecoverNet(nn.Module):
         return logits
 
     def branch_logits(self, index: int, x: Tensor) -> Tensor:
-        """T_r^i then T^(n-), at the module's level: [N, C]; without the classifier's bias for a residual module."""
+        """T_r^i then T^(n-), at the modules' level: [N, C]; without the classifier's bias for a residual module."""
         features = self.trunk(self.branches[index](x))
         if self.modules_in_order[index].filter.kind == "residual":
             return residual_logits(self.head, features)
-        logits: Tensor = self.restored_head(features) + self.levels[index]
+        logits: Tensor = self.restored_head(features) + self.level
         return logits
 
     def forward(self, x: Tensor) -> Tensor:
@@ -62,6 +61,15 @@ class RecoverNet(nn.Module):
             for index, module in enumerate(self.modules_in_order)
         ]
         return compose(self.target_logits(x), branches)
+
+
+def _level_of(modules: Sequence[DepositModule], bias: Tensor) -> Tensor:
+    """What the modules add to their deposit logits together, like the classifier's bias: [C]."""
+    level = torch.zeros_like(bias)
+    for module in modules:
+        if LEVEL in module.tensors:
+            level = level + module.tensors[LEVEL].to(level)
+    return level
 
 
 def residual_logits(head: Network, features: Tensor) -> Tensor:

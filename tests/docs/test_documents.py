@@ -70,7 +70,7 @@ def _module_bytes(ratio: float) -> int:
     net = create("resnet20", num_classes=10).frozen()
     shallow, _ = partition(net, default_split("resnet20"))
     branch = published_state(prune(shallow, ratio, (3, 32, 32)))
-    return len(write_safetensors({**branch, **take_rows(net, (0, 1)), LEVEL: torch.zeros(1)}))
+    return len(write_safetensors({**branch, **take_rows(net, (0, 1)), LEVEL: torch.zeros(10)}))
 
 
 def _unnamed(path: str) -> str:

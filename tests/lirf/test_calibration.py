@@ -58,7 +58,9 @@ def test_modules_that_overrate_their_classes_are_lowered_to_the_originals_share(
         for one in modules
     ]
     levelled = calibration.levelled(target, modules)
-    assert all(-3.5 < float(one.tensors[LEVEL]) < 0 for one in levelled)
+    for one in levelled:
+        assert bool((one.tensors[LEVEL] != 0).nonzero().flatten().equal(torch.tensor(one.filter.classes)))
+        assert -3.5 < float(one.tensors[LEVEL].min()) < 0
 
     def deposited(net: torch.nn.Module) -> float:
         with torch.no_grad():
@@ -74,11 +76,32 @@ def test_a_level_moves_the_modules_own_logits_and_no_others(
 ) -> None:
     images = spec.normalise(digits[0][:16])
     plain = module_of(original, (3, 8))
-    raised = DepositModule({**plain.tensors, LEVEL: torch.tensor([1.5])}, plain.filter, 7, 0.0)
+    raised = DepositModule({**plain.tensors, LEVEL: torch.full((10,), 1.5)}, plain.filter, 7, 0.0)
     with torch.no_grad():
         before, after = (RecoverNet(original, [one])(images) for one in (plain, raised))
     wanted = compose(before, [(OWNER, before + 1.5)])
     assert torch.equal(after, wanted)
+
+
+def test_classes_deposited_before_move_with_the_later_modules_level_once_both_are_withdrawn(
+    original: Network, spec: InputSpec, digits: Digits
+) -> None:
+    images = spec.normalise(digits[0][:16])
+    once = without_rows(original, (1,))
+    first = module_of(original, (1,))
+    calibration = Calibration.of(once, spec, digits[0][class_mask(digits[1], (3, 8))], seed=0)
+    plain = module_of(original, (3, 8))
+    high = DepositModule({**plain.tensors, "rows.bias": plain.tensors["rows.bias"] + 2}, plain.filter, 7, 0.0)
+    target = without_rows(once, (3, 8))
+    (second,) = calibration.levelled(target, [high], absent=(1,))
+    level = second.tensors[LEVEL]
+    assert level.nonzero().flatten().tolist() == [1, 3, 8]
+    with torch.no_grad():
+        alone = RecoverNet(target, [first])(images)
+        together = RecoverNet(target, [first, second])(images)
+        again = RecoverNet(target, [second, first])(images)
+    assert torch.allclose(together[:, 1], alone[:, 1] + level[1])
+    assert torch.equal(together, again)
 
 
 def test_residual_modules_stay_as_they_are(original: Network, spec: InputSpec, digits: Digits) -> None:

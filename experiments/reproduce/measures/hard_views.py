@@ -39,7 +39,8 @@ def deposit_and_view(bench: Bench, cell: Cell) -> Measured:
     bench.watch(f"answers to {len(images)} views", 0, 1)
     before = answers_of(RecoverNet(start), images, bench.spec, BATCH)[0]
     target, _, branch = answers_of(RecoverNet(done.target, [plain]), images, bench.spec, BATCH)
-    level = float(module.tensors.get(LEVEL, torch.zeros(1)))
+    levels = module.tensors.get(LEVEL, torch.zeros(before.shape[1]))
+    level = float(levels[module.filter.classes[0]])
     recover, unlevelled = (compose(target, [(module.filter, branch + shift)]) for shift in (level, 0.0))
     swaps = swap({"original": before, "target": target, "recover": unlevelled}, [plain], labels)
     kept = ~class_mask(labels, module.filter.classes)
