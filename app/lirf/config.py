@@ -22,7 +22,7 @@ class DepositConfig:
     Attributes:
         objective: ``lirf`` is the paper's objective (random labels), ``lirf+`` the one that measures best.
         epochs: passes over the deposit set; raised where a small set would give fewer than ``min_steps``.
-        min_steps: least number of optimiser steps.
+        min_steps: least number of optimiser steps; half as many more in ``lirf+`` where a set shares its classes.
         batch_size: deposit images per step; ``lirf+`` adds as many surrogates.
         learning_rate: peak of the cosine schedule.
         optimiser: ``adam`` or ``sgd`` (momentum 0.9).
