@@ -201,7 +201,7 @@ def test_a_set_that_shares_its_classes_gets_a_residual_module_that_brings_the_an
 ) -> None:
     images, labels, test_images, test_labels = digits
     own = DepositSet(images[:128], labels[:128], None)
-    result = deposit(original, spec, SPLIT, [own], DepositConfig(min_steps=120, batch_size=64))
+    result = deposit(original, spec, SPLIT, [own], DepositConfig(min_steps=240, batch_size=64))
     module = result.modules[0]
     assert module.filter.kind == "residual"
     assert not any(name.startswith("rows") for name in module.tensors)
@@ -210,7 +210,7 @@ def test_a_set_that_shares_its_classes_gets_a_residual_module_that_brings_the_an
         logits(net, own.images, spec)
         for net in (original, result.target, RecoverNet(result.target, [module]))
     )
-    assert (recover - before).square().mean() < 0.8 * (target - before).square().mean()
+    assert (recover - before).square().mean() < 0.5 * (target - before).square().mean()
     sure = [
         answer.softmax(dim=1).gather(1, own.labels[:, None]).mean() for answer in (before, target, recover)
     ]
