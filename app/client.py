@@ -174,6 +174,21 @@ class LirfClient:
     def end_withdrawal(self, withdrawal_id: str) -> Json:
         return self._object("DELETE", f"/withdrawals/{withdrawal_id}")
 
+    # the vault
+
+    def vault(self) -> Json:
+        return self._object("GET", "/vault")
+
+    def seal_vault(self, reason: str) -> Json:
+        return self._object("POST", "/vault/seal", json={"reason": reason})
+
+    def unseal_vault(self) -> Json:
+        return self._object("POST", "/vault/unseal")
+
+    def rotate_vault(self) -> Json:
+        """One step of a rotation; repeat it until ``left`` is 0."""
+        return self._object("POST", "/vault/rotations")
+
     # predictions
 
     def predict(self, model: str, images: Sequence[bytes], top_k: int = 5) -> list[Json]:

@@ -24,6 +24,23 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=0, le=65535)
     log_format: str = Field(default="console", pattern="^(console|json)$")
 
+    key_store_url: str = Field(
+        default="",
+        description="SQLAlchemy URL of the wrapped data keys; empty means SQLite in data_dir beside an embedded "
+        "database, and tables of their own in any other.",
+    )
+    vault_keys: SecretStr | None = Field(
+        default=None,
+        description="Key-encryption keys as id:base64,id:base64, newest first; empty means a file in data_dir.",
+    )
+    vault_url: str = Field(
+        default="",
+        description="Address of a HashiCorp Vault or OpenBao whose transit engine wraps data keys.",
+    )
+    vault_token: SecretStr | None = Field(default=None, description="Token for vault_url.")
+    vault_transit_key: str = Field(default="lirf", description="Name of the transit key.")
+    vault_transit_mount: str = Field(default="transit", description="Path of the transit engine.")
+
     bootstrap_key: SecretStr | None = Field(
         default=None, description="The first admin key, for deployments that cannot read it from the console."
     )
@@ -55,11 +72,17 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _fill_in_embedded_defaults(self) -> Self:
         data_dir = self.data_dir.resolve()
+        database_url = self.database_url or f"sqlite:///{data_dir / 'lirf.db'}"
+        beside = f"sqlite:///{data_dir / 'vault' / 'keys.db'}"
         defaults = {
             "data_dir": data_dir,
-            "database_url": self.database_url or f"sqlite:///{data_dir / 'lirf.db'}",
+            "database_url": database_url,
+            "key_store_url": self.key_store_url
+            or (beside if database_url.startswith("sqlite") else database_url),
             "broker_url": self.broker_url or "filesystem://",
         }
+        if database_url.startswith("sqlite") and defaults["key_store_url"] == database_url:
+            raise ValueError("the key store of an SQLite service must be a file of its own")
         for name, value in defaults.items():
             object.__setattr__(self, name, value)
         return self
@@ -67,6 +90,11 @@ class Settings(BaseSettings):
     @property
     def datasets_folder(self) -> Path:
         return self.datasets_dir or self.data_dir / "datasets"
+
+    @property
+    def keyring_file(self) -> Path:
+        """Where the key-encryption keys lie unless they come from elsewhere; never in a database's folder's backup."""
+        return self.data_dir / "vault" / "keyring.json"
 
     @property
     def embedded_database(self) -> bool:

@@ -19,6 +19,7 @@ from app.api import (
     models,
     predict,
     problems,
+    vault,
     withdrawals,
 )
 from app.api.context import Context
@@ -31,6 +32,8 @@ from app.inference.compute import choose_compute
 from app.inference.engine import Engine
 from app.queue import Doorbell
 from app.services.relay_jobs import relay_jobs, sweep
+from app.vault.lock import LOOK_AGAIN_SECONDS
+from app.vault.opening import open_vault
 
 UPLOADS = {"/models", "/datasets"}
 
@@ -46,12 +49,18 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.context = context = _open(settings, measured)
         stop = threading.Event()
-        relay = threading.Thread(target=_relay, args=(context, stop), name="relay", daemon=True)
-        relay.start()
+        keepers = [
+            threading.Thread(target=work, args=(context, stop), name=work.__name__, daemon=True)
+            for work in (_relay, _keep_sealed)
+        ]
+        for keeper in keepers:
+            keeper.start()
         yield
         stop.set()
-        relay.join(timeout=5)
+        for keeper in keepers:
+            keeper.join(timeout=5)
         context.doorbell.close()
+        context.vault.close()
         context.sessions.close()
 
     app = FastAPI(
@@ -64,7 +73,19 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     problems.install(app)
     app.add_middleware(RequestMetrics, metrics=measured)
     app.add_middleware(BodyLimit, limit_of=lambda path: _body_limit(settings, path))
-    for resource in (models, datasets, deposits, withdrawals, grants, predict, jobs, keys, health, metrics):
+    for resource in (
+        models,
+        datasets,
+        deposits,
+        withdrawals,
+        grants,
+        predict,
+        jobs,
+        keys,
+        vault,
+        health,
+        metrics,
+    ):
         app.include_router(resource.router)
     return app
 
@@ -75,11 +96,13 @@ def _body_limit(settings: Settings, path: str) -> int:
 
 def _open(settings: Settings, measured: Metrics) -> Context:
     sessions = open_sessions(settings.database_url)
+    opened = open_vault(settings, sessions)
     measured.watch_states(sessions)
     return Context(
         settings=settings,
         sessions=sessions,
-        composer=Composer(sessions, settings.cache_bytes),
+        vault=opened,
+        composer=Composer(opened, settings.cache_bytes),
         engine=Engine(choose_compute(settings.device, settings.threads).device),
         doorbell=Doorbell(settings),
         metrics=measured,
@@ -98,3 +121,13 @@ def _relay(context: Context, stop: threading.Event) -> None:
                 sweep(context.sessions, settings)
         except Exception:
             log.exception("relay_failed")
+
+
+def _keep_sealed(context: Context, stop: threading.Event) -> None:
+    """Take recovered nets out of memory when the vault is sealed, by whichever process."""
+    while not stop.wait(LOOK_AGAIN_SECONDS):
+        try:
+            if context.vault.lock.state().sealed:
+                context.composer.forget_sealed()
+        except Exception:
+            log.exception("vault_not_seen")

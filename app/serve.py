@@ -13,7 +13,9 @@ from app.logs import configure_logs
 from app.main import create_app
 from app.services.authenticate import KeyText
 from app.services.manage_keys import make_first_key
+from app.services.seal_what_lies_open import seal_what_lies_open
 from app.supervisor import WorkerSupervisor
+from app.vault.opening import open_vault, prepare_vault
 
 
 def prepare(settings: Settings) -> str | None:
@@ -22,6 +24,10 @@ def prepare(settings: Settings) -> str | None:
     sessions = open_sessions(settings.database_url)
     try:
         upgrade(sessions)
+        vault = open_vault(settings, sessions)
+        prepare_vault(settings, vault)
+        seal_what_lies_open(vault)
+        vault.close()
         wanted = settings.bootstrap_key
         made = make_first_key(sessions, KeyText.parse(wanted.get_secret_value()) if wanted else None)
     finally:

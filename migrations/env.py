@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from app.config import Settings
 from app.db.clock import Instant
-from app.db.models import Base
+from app.db.migrate import SERVICE, Schema
 from app.db.session import make_engine
 
 
@@ -17,10 +17,12 @@ def plain_types(kind: str, item: object, _context: AutogenContext) -> str | Lite
     return "sa.Double()" if kind == "type" and isinstance(item, Instant) else False
 
 
-def migrate(connection: Connection) -> None:
+def migrate(connection: Connection, schema: Schema) -> None:
     context.configure(
         connection=connection,
-        target_metadata=Base.metadata,
+        target_metadata=schema.metadata,
+        version_table=schema.version_table,
+        include_name=lambda name, kind, _parents: kind != "table" or name in schema.metadata.tables,
         render_as_batch=True,
         compare_type=True,
         render_item=plain_types,
@@ -32,9 +34,9 @@ def migrate(connection: Connection) -> None:
 
 given = context.config.attributes.get("connection")
 if given is not None:
-    migrate(given)
+    migrate(given, context.config.attributes["schema"])
 else:
     engine = make_engine(Settings().database_url)
     with engine.execution_options(lirf_write=True).connect() as own:
-        migrate(own)
+        migrate(own, SERVICE)
     engine.dispose()

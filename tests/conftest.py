@@ -18,9 +18,12 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from app.cli.demo.service import RunningService, running_service
-from app.db.migrate import upgrade
+from app.config import Settings
+from app.db.migrate import KEY_STORE, upgrade
 from app.db.models import Base
 from app.db.session import Sessions, open_sessions
+from app.vault.opening import open_vault, prepare_vault
+from app.vault.vault import Vault
 
 StartService = Callable[..., AbstractContextManager[RunningService]]
 Contents = Callable[[str], dict[str, list[Any]]]
@@ -132,6 +135,28 @@ def sqlite_sessions(sqlite_url: str) -> Iterator[Sessions]:
     sessions = open_sessions(sqlite_url)
     yield sessions
     sessions.close()
+
+
+@pytest.fixture(scope="session")
+def migrated_key_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated key store, to be copied by each test."""
+    path = tmp_path_factory.mktemp("key-store") / "keys.db"
+    opened = open_sessions(f"sqlite:///{path}")
+    upgrade(opened, KEY_STORE)
+    opened.close()
+    return path
+
+
+@pytest.fixture
+def vault(sqlite_sessions: Sessions, tmp_path: Path, migrated_key_store: Path) -> Iterator[Vault]:
+    """An open vault over this test's database, with a keyring of its own."""
+    settings = Settings(data_dir=tmp_path)
+    (tmp_path / "vault").mkdir()
+    shutil.copy(migrated_key_store, tmp_path / "vault" / "keys.db")
+    opened = open_vault(settings, sqlite_sessions)
+    prepare_vault(settings, opened)
+    yield opened
+    opened.close()
 
 
 @pytest.fixture(params=DATABASES)

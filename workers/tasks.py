@@ -4,6 +4,7 @@ from app.config import Settings
 from app.db.session import open_sessions
 from app.queue import RUN_JOB, Doorbell
 from app.services.run_job import run_job
+from app.vault.opening import open_vault
 from workers.celery_app import celery_app
 
 
@@ -11,9 +12,11 @@ from workers.celery_app import celery_app
 def run(job_id: str) -> None:
     settings = Settings()
     sessions = open_sessions(settings.database_url)
+    vault = open_vault(settings, sessions)
     try:
-        following = run_job(sessions, settings, job_id)
+        following = run_job(vault, settings, job_id)
     finally:
+        vault.close()
         sessions.close()
     if following is not None:
         Doorbell(settings).ring(following)

@@ -8,12 +8,14 @@ from app.db.session import Sessions
 from app.inference.composer import Composer
 from app.inference.engine import Engine
 from app.queue import Doorbell
+from app.vault.vault import Vault
 
 
 @dataclass(frozen=True)
 class Context:
     settings: Settings
     sessions: Sessions
+    vault: Vault
     composer: Composer
     engine: Engine
     doorbell: Doorbell

@@ -25,7 +25,7 @@ def deposit(
     body: DepositBody, context: ContextDep, caller: CallerDep, key: IdempotencyKey = None
 ) -> JSONResponse:
     """Take a data subset's knowledge out of a model and seal it; follow the job that does it."""
-    planned = plan_deposit(context.sessions, caller, body.order())
+    planned = plan_deposit(context.vault, caller, body.order())
     answer = create_once(
         context.sessions,
         caller,
@@ -55,7 +55,7 @@ def get_deposit(deposit_id: str, context: ContextDep, caller: CallerDep) -> Depo
 @router.delete("/{deposit_id}")
 def delete_deposit(deposit_id: str, context: ContextDep, caller: CallerDep) -> DepositView:
     """Erase the deposit module for ever; every later use answers 410."""
-    return erase_deposit(context.sessions, caller, deposit_id)
+    return erase_deposit(context.vault, caller, deposit_id)
 
 
 def _followed_job(deposit_id: str, context: ContextDep, caller: CallerDep) -> str:

@@ -21,7 +21,7 @@ def withdraw(
         context.sessions,
         caller,
         repeatable("POST /withdrawals", key, body.model_dump()),
-        lambda session: create_withdrawal(session, caller, body.order()),
+        lambda session: create_withdrawal(session, context.vault.lock, caller, body.order()),
     )
     return created(answer, f"/withdrawals/{answer['id']}")
 

@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 from typer.core import TyperGroup
 
-from app.cli import deposits, keys, models, predict
+from app.cli import deposits, keys, models, predict, vault
 from app.cli.console import console
 from app.cli.demo.command import demo
 from app.client import JobFailedError, ProblemError
@@ -42,6 +42,7 @@ class Commands(TyperGroup):
 cli = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False, rich_markup_mode="rich")
 cli.add_typer(models.cli, name="models")
 cli.add_typer(keys.cli, name="keys")
+cli.add_typer(vault.cli, name="vault")
 cli.command()(deposits.deposit)
 cli.command()(deposits.withdraw)
 cli.command()(deposits.end)

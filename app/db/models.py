@@ -56,7 +56,10 @@ class Base(DeclarativeBase):
 
 
 class Artifact(Base):
-    """Bytes named by their SHA-256. ``complete`` turns true with the last chunk; unreferenced ones are reaped."""
+    """Bytes named by their SHA-256, sealed ones by chance; ``size`` is that of the plain bytes.
+
+    ``complete`` turns true with the last chunk; unreferenced ones are reaped.
+    """
 
     __tablename__ = "artifacts"
 
@@ -142,7 +145,8 @@ class ModelVersion(Base):
 
     A net is three artifacts: the shallow part, which every deposit changes; the deep part without the classifier,
     which is one artifact for all versions; and the head, which loses the rows that are sealed with a deposit.
-    ``shallow_digest`` and ``head_digest`` are null once the version has been destroyed.
+    ``shallow_digest`` and ``head_digest`` are null once the version has been destroyed, and sealed under the data key
+    ``key_id`` where an owner kept an original.
     """
 
     __tablename__ = "model_versions"
@@ -155,6 +159,7 @@ class ModelVersion(Base):
     shallow_digest: Mapped[str | None] = mapped_column(ForeignKey("artifacts.digest"), index=True)
     deep_digest: Mapped[str] = mapped_column(ForeignKey("artifacts.digest"), index=True)
     head_digest: Mapped[str | None] = mapped_column(ForeignKey("artifacts.digest"), index=True)
+    key_id: Mapped[str | None]
     sealed_classes: Mapped[list[Any]] = mapped_column(default=list)
     metrics: Mapped[dict[str, Any] | None]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
@@ -229,7 +234,7 @@ class Deposit(Base):
 
 
 class DepositModuleVersion(Base):
-    """T_r as an artifact; ``digest`` is null once the deposit is erased."""
+    """T_r as an artifact sealed under the data key ``key_id``; ``digest`` is null once the deposit is erased."""
 
     __tablename__ = "deposit_modules"
     __table_args__ = (UniqueConstraint("deposit_id", "version"),)
@@ -238,6 +243,7 @@ class DepositModuleVersion(Base):
     deposit_id: Mapped[str] = mapped_column(ForeignKey("deposits.id"), index=True)
     version: Mapped[int]
     digest: Mapped[str | None] = mapped_column(ForeignKey("artifacts.digest"), index=True)
+    key_id: Mapped[str | None]
     size: Mapped[int] = mapped_column(BigInteger)
     description: Mapped[dict[str, Any]]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)

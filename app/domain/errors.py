@@ -10,6 +10,8 @@ ServiceError
 ├── UnsupportedMedia    415
 ├── Invalid             422
 └── Unavailable         503
+    ├── VaultSealed     503
+    └── Damaged         503
 """
 
 from typing import ClassVar
@@ -69,3 +71,11 @@ class Invalid(ServiceError):
 
 class Unavailable(ServiceError):
     status, slug, title = 503, "unavailable", "Not ready"
+
+
+class VaultSealed(Unavailable):
+    slug, title = "vault-sealed", "The vault is sealed"
+
+
+class Damaged(Unavailable):
+    slug, title = "damaged", "Sealed knowledge does not open"

@@ -17,6 +17,7 @@ class Role(StrEnum):
 
 class Action(StrEnum):
     MANAGE_KEYS = "manage keys"
+    MANAGE_VAULT = "seal, open and rotate the vault"
     CREATE_MODEL = "register models"
     CREATE_DATASET = "register data sets"
     READ_MODEL = "read models"
@@ -46,6 +47,7 @@ RIGHTS: dict[Action, dict[Role, Reach]] = {
     for action, reaches in {
         #                              admin owner member
         Action.MANAGE_KEYS:            (A, N, N),
+        Action.MANAGE_VAULT:           (A, N, N),
         Action.CREATE_MODEL:           (A, A, N),
         Action.CREATE_DATASET:         (A, A, N),
         Action.READ_MODEL:             (A, A, A),

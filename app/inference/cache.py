@@ -37,6 +37,12 @@ class ByteBudgetCache(Generic[Key, Value]):
             self._build(key, entry, build)
         return entry.result()
 
+    def drop(self, condemned: Callable[[Key], bool]) -> None:
+        """Let go of the values whose keys are condemned; one that is being built is kept, for its builder to judge."""
+        with self._lock:
+            for key in [key for key in self._sizes if condemned(key)]:
+                del self._entries[key], self._sizes[key]
+
     def __len__(self) -> int:
         return len(self._entries)
 

@@ -1,14 +1,13 @@
 """Builds target and recover nets from stored artifacts and keeps them ready."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from torch import nn
 
-from app.db.session import Sessions
 from app.inference.cache import ByteBudgetCache
 from app.lirf.recover import RecoverNet
-from app.vault.networks import NetworkPlan, StoredNetwork, load_modules, load_network
+from app.vault.networks import NetworkPlan, StoredModule, StoredNetwork, load_modules, load_network
+from app.vault.vault import Vault
 
 
 @dataclass(frozen=True)
@@ -23,20 +22,29 @@ class NetKey:
 class Composer:
     """Hands out the net of a version with the withdrawn deposits' modules in it."""
 
-    def __init__(self, sessions: Sessions, budget: int) -> None:
-        self._sessions = sessions
+    def __init__(self, vault: Vault, budget: int) -> None:
+        self._vault = vault
         self._nets: ByteBudgetCache[NetKey, RecoverNet] = ByteBudgetCache(budget, _net_bytes)
 
-    def net(
-        self, plan: NetworkPlan, target: StoredNetwork, modules: list[tuple[str, dict[str, Any]]]
-    ) -> RecoverNet:
-        """The recover net of ``target`` with ``modules`` (digest, description); without any, the target alone."""
-        key = NetKey(plan, target, tuple(digest for digest, _ in modules))
+    def net(self, plan: NetworkPlan, target: StoredNetwork, modules: list[StoredModule]) -> RecoverNet:
+        """The recover net of ``target`` with ``modules``; without any, the target alone.
+
+        Raises:
+            VaultSealed: if the net holds sealed knowledge and the vault is sealed, whether or not it is cached.
+            Gone, Damaged: if that knowledge was destroyed or altered.
+        """
+        if modules or target.seal is not None:
+            self._vault.lock.require_open()
+        key = NetKey(plan, target, tuple(module.digest for module in modules))
         return self._nets.get(key, lambda: self._compose(key, modules))
 
-    def _compose(self, key: NetKey, modules: list[tuple[str, dict[str, Any]]]) -> RecoverNet:
-        target = load_network(self._sessions, key.plan, key.target)
-        return RecoverNet(target, load_modules(self._sessions, modules))
+    def forget_sealed(self) -> None:
+        """Drop every net that holds sealed knowledge: the vault was sealed."""
+        self._nets.drop(lambda key: bool(key.modules) or key.target.seal is not None)
+
+    def _compose(self, key: NetKey, modules: list[StoredModule]) -> RecoverNet:
+        target = load_network(self._vault, key.plan, key.target)
+        return RecoverNet(target, load_modules(self._vault, modules))
 
 
 def _net_bytes(net: nn.Module) -> int:

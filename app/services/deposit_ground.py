@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from app.db import models as rows
-from app.db.repositories import datasets, deposits
+from app.db.repositories import datasets, deposits, models
 from app.db.session import Sessions
 from app.lirf.data.images import fit
 from app.lirf.data.selection import select
@@ -41,13 +41,13 @@ def survey(sessions: Sessions, job: rows.Job) -> Ground:
         dataset = datasets.by_reference(session, queued[0].dataset_id)
         test_id = queued[0].evaluate_on_id
         test = None if test_id is None else datasets.by_reference(session, test_id)
-        earlier = deposits.forgotten_by(session, model.id, version.number)
+        earlier = deposits.forgotten_by(session, model.id, models.lineage(session, model.id, version.number))
     if dataset is None:
         raise LookupError(f"data set {queued[0].dataset_id} is gone")
     return Ground(
         plan=network_plan(model),
         base=version.number,
-        stored=stored_network(version),
+        stored=stored_network(model, version),
         deposits=queued,
         dataset=dataset,
         test=test,

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.db import models as rows
-from app.domain.errors import Invalid
+from app.domain.errors import Invalid, VaultSealed
 from app.lirf.data.selection import Selection
 from app.lirf.networks import InputSpec
-from app.vault.networks import NetworkPlan, StoredNetwork
+from app.vault.networks import NetworkPlan, StoredModule, StoredNetwork
+from app.vault.sealing import Label
+from app.vault.vault import Seal
 
 
 def input_spec(fields: dict[str, Any]) -> InputSpec:
@@ -24,17 +26,30 @@ def network_plan(model: rows.Model) -> NetworkPlan:
     return NetworkPlan(model.architecture, len(model.classes), input_spec(model.input_spec), model.split)
 
 
-def stored_network(version: rows.ModelVersion) -> StoredNetwork:
+def stored_network(model: rows.Model, version: rows.ModelVersion) -> StoredNetwork:
     """The version's digests; the caller has checked that it was not destroyed."""
     if version.shallow_digest is None or version.head_digest is None:
         raise LookupError(f"version {version.number} was destroyed")
-    return StoredNetwork(version.shallow_digest, version.deep_digest, version.head_digest)
+    seal = None if version.key_id is None else Seal(version.key_id, original_label(model, version.number))
+    return StoredNetwork(version.shallow_digest, version.deep_digest, version.head_digest, seal)
 
 
-def module_digests(deposits: list[rows.Deposit]) -> list[tuple[str, dict[str, Any]]]:
-    """Digest and description of each deposit's newest module, in order of deposit id."""
-    newest = [deposit.modules[-1] for deposit in sorted(deposits, key=lambda deposit: deposit.id)]
-    return [(module.digest, module.description) for module in newest if module.digest is not None]
+def stored_modules(deposits: list[rows.Deposit]) -> list[StoredModule]:
+    """Each deposit's newest module, in order of deposit id.
+
+    Raises:
+        VaultSealed: for a module that an earlier release stored in the clear and no start has sealed yet.
+    """
+    newest = [(deposit, deposit.modules[-1]) for deposit in sorted(deposits, key=lambda deposit: deposit.id)]
+    return [_stored_module(deposit, module) for deposit, module in newest if module.digest is not None]
+
+
+def module_label(deposit: rows.Deposit, version: int) -> Label:
+    return Label(deposit.owner_id, deposit.id, version, "module")
+
+
+def original_label(model: rows.Model, number: int) -> Label:
+    return Label(model.owner_id, model.id, number, "original")
 
 
 def stored_selection(selector: dict[str, Any]) -> Selection:
@@ -58,3 +73,13 @@ def _frozen(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: tuple(values) for name, values in value.items()}
     return value
+
+
+def _stored_module(deposit: rows.Deposit, module: rows.DepositModuleVersion) -> StoredModule:
+    if module.digest is None or module.key_id is None:
+        raise VaultSealed(
+            f"The module of {deposit.id} was never sealed.",
+            "An operator seals it by starting the service while the vault is open.",
+        )
+    seal = Seal(module.key_id, module_label(deposit, module.version))
+    return StoredModule(module.digest, module.size, module.description, seal)

@@ -1,13 +1,12 @@
 """Answer images with the net that the caller is entitled to."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from app.db.models import Model, ModelVersion
-from app.db.repositories import deposits, rights
+from app.db.repositories import deposits, models, rights
 from app.db.session import Session, Sessions
 from app.domain.errors import Invalid
 from app.domain.rights import Action, Caller
@@ -17,9 +16,10 @@ from app.lirf.data.images import fit
 from app.lirf.errors import InvalidInputError
 from app.lirf.networks import InputSpec
 from app.services.find import find_dataset, find_model, require, served_version
-from app.services.plans import input_spec, module_digests, network_plan, stored_network
+from app.services.plans import input_spec, network_plan, stored_modules, stored_network
 from app.services.views import ClassProbability, PredictionView
 from app.vault import datasets as dataset_store
+from app.vault.networks import StoredModule
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Entitlement:
     model: Model
     version: ModelVersion
     deposits: tuple[str, ...]
-    modules: list[tuple[str, dict[str, Any]]]
+    modules: list[StoredModule]
 
     @property
     def net(self) -> str:
@@ -44,13 +44,10 @@ def entitlement(session: Session, caller: Caller, model: str) -> Entitlement:
     row = find_model(session, model)
     version = served_version(session, row)
     held = rights.withdrawn_deposits(session, row.id, caller.principal_id)
-    contained = [
-        deposit
-        for deposit in deposits.many(session, held)
-        # a rolled-back model still holds what was deposited after that version
-        if deposit.target_version is not None and deposit.target_version <= version.number
-    ]
-    return Entitlement(row, version, tuple(deposit.id for deposit in contained), module_digests(contained))
+    # a rolled-back model still knows what was deposited on another line of versions
+    lineage = models.lineage(session, row.id, version.number)
+    contained = [deposit for deposit in deposits.many(session, held) if deposit.target_version in lineage]
+    return Entitlement(row, version, tuple(deposit.id for deposit in contained), stored_modules(contained))
 
 
 def predict(
@@ -73,7 +70,9 @@ def predict(
         entitled = entitlement(session, caller, model)
     spec = input_spec(entitled.model.input_spec)
     batch = torch.stack([_fitted(image, spec, field.format(row=row)) for row, image in enumerate(images)])
-    net = composer.net(network_plan(entitled.model), stored_network(entitled.version), entitled.modules)
+    net = composer.net(
+        network_plan(entitled.model), stored_network(entitled.model, entitled.version), entitled.modules
+    )
     probabilities = engine.probabilities(net, batch, spec)
     return [_view(entitled, row, top_k) for row in probabilities]
 

@@ -8,7 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from app.db.models import Dataset, Deposit, Job, Model
 from app.db.repositories import deposits
-from app.db.session import Session, Sessions
+from app.db.session import Session
 from app.domain.errors import Conflict, Invalid
 from app.domain.lifecycle import JobKind
 from app.domain.rights import Action, Caller
@@ -21,6 +21,7 @@ from app.services.plan_retain import PlannedRetain, plan_retain, require_apart
 from app.services.plans import input_spec, require_image_shape
 from app.services.views import AcceptedView
 from app.vault.datasets import DatasetIndex, load_index
+from app.vault.vault import Vault
 
 NAMED_SETTINGS = ("epochs", "batch_size", "learning_rate", "prune_ratio", "seal_rows", "seed")
 """Fields of the learning core's DepositConfig that have a field of their own in a request."""
@@ -67,7 +68,7 @@ class PlannedDeposit:
     retain: PlannedRetain | None
 
 
-def plan_deposit(sessions: Sessions, caller: Caller, order: DepositOrder) -> PlannedDeposit:
+def plan_deposit(vault: Vault, caller: Caller, order: DepositOrder) -> PlannedDeposit:
     """Find the rows that an order means and check its settings.
 
     Raises:
@@ -75,13 +76,16 @@ def plan_deposit(sessions: Sessions, caller: Caller, order: DepositOrder) -> Pla
         NotFound: unknown model or data set.
         InvalidInputError: a selection or setting that cannot be used.
         Invalid: images or classes that the model does not know, or images both to forget and to retain.
+        VaultSealed: nothing can be sealed now.
     """
+    sessions = vault.sessions
     config = _config(order)
     if order.retain is not None:
         require_use(config)
     with sessions.read() as session:
         model = find_model(session, order.model)
         require(caller, Action.DEPOSIT, model.owner_id)
+        vault.lock.require_open()
         dataset = find_dataset(session, caller, order.dataset)
         test = (
             None

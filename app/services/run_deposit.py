@@ -5,7 +5,7 @@ from typing import Any
 
 from app.db import models as rows
 from app.db.repositories import artifacts, deposits, models
-from app.db.session import Session, Sessions
+from app.db.session import Session
 from app.domain.lifecycle import DepositState, advance_deposit
 from app.inference.compute import Compute
 from app.lirf.config import DepositConfig
@@ -17,35 +17,44 @@ from app.services.claim import Claim, ClaimLostError
 from app.services.deposit_ground import Ground, deposit_sets, retain_set, survey
 from app.services.find import find_model
 from app.services.measure_deposit import measure_deposit
+from app.services.plans import module_label, original_label
 from app.vault.networks import (
     StoredModule,
     StoredNetwork,
     load_network,
+    seal_network,
     store_module,
     store_network,
 )
+from app.vault.vault import Seal, Vault
+
+FIRST = 1
+"""The version of a module that a deposit ends with."""
 
 
 @dataclass(frozen=True)
 class Sealed:
-    """What a deposit ends with, stored but not yet named by any row."""
+    """What a deposit ends with, stored but not yet named by any row; ``original`` is there if it is to be kept."""
 
     target: StoredNetwork
     sealed_classes: tuple[int, ...]
     modules: list[StoredModule]
     metrics: dict[str, Any]
     curves: list[dict[str, float]]
+    original: StoredNetwork | None
 
 
-def run_deposit(sessions: Sessions, job: rows.Job, claim: Claim, compute: Compute) -> None:
+def run_deposit(vault: Vault, job: rows.Job, claim: Claim, compute: Compute) -> None:
     """Do a job of kind ``deposit``."""
+    vault.lock.require_open()  # a training whose end cannot be sealed would be lost
+    sessions = vault.sessions
     with sessions.write() as session:
         for row in deposits.of_job(session, job.id):
             row.state = advance_deposit(DepositState(row.state), DepositState.TRAINING)
     claim.phase("loading")
     ground = survey(sessions, job)
     compute.settle(ground.plan.spec)
-    original = load_network(sessions, ground.plan, ground.stored)
+    original = load_network(vault, ground.plan, ground.stored)
     sets = deposit_sets(sessions, ground)
     retain = retain_set(sessions, ground)
     result = deposit(
@@ -62,15 +71,28 @@ def run_deposit(sessions: Sessions, job: rows.Job, claim: Claim, compute: Comput
     claim.phase("evaluating")
     figures = measure_deposit(sessions, ground, original, result, sets)
     claim.phase("sealing")
-    modules = [store_module(sessions, module) for module in result.modules]
+    modules = [
+        store_module(vault, module, Seal(vault.new_key(), module_label(row, FIRST)))
+        for row, module in zip(ground.deposits, result.modules, strict=True)
+    ]
     sealed = Sealed(
         target=store_network(sessions, result.target, ground.plan.split),
         sealed_classes=sealed_classes(result.target),
         modules=modules,
         metrics={**_facts(ground, modules, retain), **(figures or {})},
         curves=result.curves,
+        original=_kept_original(vault, ground) if job.payload["keep_original"] else None,
     )
-    _commit(sessions, job, claim, ground, sealed)
+    _commit(vault, job, claim, ground, sealed)
+
+
+def _kept_original(vault: Vault, ground: Ground) -> StoredNetwork:
+    """The base version sealed; one that was kept and sealed before stays as it is."""
+    if ground.stored.seal is not None:
+        return ground.stored
+    with vault.sessions.read() as session:
+        model = find_model(session, ground.deposits[0].model_id)
+    return seal_network(vault, ground.stored, Seal(vault.new_key(), original_label(model, ground.base)))
 
 
 def _facts(ground: Ground, modules: list[StoredModule], retain: RetainSet | None) -> dict[str, Any]:
@@ -84,8 +106,8 @@ def _facts(ground: Ground, modules: list[StoredModule], retain: RetainSet | None
     }
 
 
-def _commit(sessions: Sessions, job: rows.Job, claim: Claim, ground: Ground, sealed: Sealed) -> None:
-    with sessions.write() as session:
+def _commit(vault: Vault, job: rows.Job, claim: Claim, ground: Ground, sealed: Sealed) -> None:
+    with vault.sessions.write() as session:
         claim.succeed(session)
         model = find_model(session, job.model_id)
         number = add_version(
@@ -100,9 +122,10 @@ def _commit(sessions: Sessions, job: rows.Job, claim: Claim, ground: Ground, sea
             raise ClaimLostError(f"model {model.name} moved away from version {ground.base}")
         for row, module in zip(deposits.of_job(session, job.id), sealed.modules, strict=True):
             _seal(session, row, module, ground.base, number, sealed)
-        if not job.payload["keep_original"]:
-            _destroy(session, model.id, ground.base)
-    sessions.scrub()
+        _put_away(session, model.id, ground.base, sealed.original)
+    if ground.stored.seal is not None and sealed.original is None:
+        vault.destroy(ground.stored.seal.key_id)
+    vault.sessions.scrub()
 
 
 def _seal(
@@ -115,21 +138,26 @@ def _seal(
     session.add(
         rows.DepositModuleVersion(
             deposit_id=row.id,
-            version=1,
+            version=FIRST,
             digest=module.digest,
+            key_id=module.seal.key_id,
             size=module.size,
             description=module.description,
         )
     )
 
 
-def _destroy(session: Session, model_id: str, number: int) -> None:
-    """Delete the base version's shallow part and head: they still know what the target has forgotten."""
+def _put_away(session: Session, model_id: str, number: int, kept: StoredNetwork | None) -> None:
+    """Delete the base version's plain shallow part and head: they still know what the target has forgotten.
+
+    Sealed copies take their place if the original is to be kept.
+    """
     version = models.version(session, model_id, number)
     if version is None:
         return
     digests = {digest for digest in (version.shallow_digest, version.head_digest) if digest is not None}
-    version.shallow_digest = version.head_digest = None
+    version.shallow_digest, version.head_digest = (kept.shallow, kept.head) if kept else (None, None)
+    version.key_id = kept.seal.key_id if kept and kept.seal else None
     session.flush()
     artifacts.delete_unreferenced(session, digests)
 

@@ -17,17 +17,19 @@ from app.services.claim import CancelledError, Claim, ClaimLostError
 from app.services.relay_jobs import end_deposits
 from app.services.run_deposit import run_deposit
 from app.services.run_training import run_training
+from app.vault.vault import Vault
 
 log = structlog.get_logger(__name__)
 
-HANDLERS: dict[JobKind, Callable[[Sessions, Job, Claim, Compute], None]] = {
+HANDLERS: dict[JobKind, Callable[[Vault, Job, Claim, Compute], None]] = {
     JobKind.TRAIN: run_training,
     JobKind.DEPOSIT: run_deposit,
 }
 
 
-def run_job(sessions: Sessions, settings: Settings, job_id: str) -> str | None:
+def run_job(vault: Vault, settings: Settings, job_id: str) -> str | None:
     """Run the job if it can be claimed; return the id of its model's next queued job, which wants a ring."""
+    sessions = vault.sessions
     with sessions.write() as session:
         fence = jobs.claim(session, job_id, settings.lease_seconds, settings.max_attempts)
     if fence is None:
@@ -45,24 +47,24 @@ def run_job(sessions: Sessions, settings: Settings, job_id: str) -> str | None:
         every_seconds=settings.heartbeat_seconds,
     )
     log.info("job_claimed", job=job_id, kind=job.kind, fence=fence, attempt=job.attempts)
-    _work(sessions, settings, job, claim)
+    _work(vault, settings, job, claim)
     with sessions.read() as session:
         return jobs.next_of_model(session, job.model_id)
 
 
-def _work(sessions: Sessions, settings: Settings, job: Job, claim: Claim) -> None:
+def _work(vault: Vault, settings: Settings, job: Job, claim: Claim) -> None:
     try:
-        HANDLERS[JobKind(job.kind)](sessions, job, claim, choose_compute(settings.device, settings.threads))
+        HANDLERS[JobKind(job.kind)](vault, job, claim, choose_compute(settings.device, settings.threads))
         log.info("job_succeeded", job=job.id)
     except ClaimLostError:
         log.warning("claim_lost", job=job.id, fence=claim.fence)
     except CancelledError:
-        _end(sessions, claim, JobState.CANCELLED, DepositState.CANCELLED, None)
+        _end(vault.sessions, claim, JobState.CANCELLED, DepositState.CANCELLED, None)
     except (InvalidInputError, ServiceError) as error:
-        _end(sessions, claim, JobState.FAILED, DepositState.FAILED, _refusal(error))
+        _end(vault.sessions, claim, JobState.FAILED, DepositState.FAILED, _refusal(error))
     except Exception as error:
         log.exception("job_failed", job=job.id)
-        _end(sessions, claim, JobState.FAILED, DepositState.FAILED, _failure(error))
+        _end(vault.sessions, claim, JobState.FAILED, DepositState.FAILED, _failure(error))
 
 
 def _end(

@@ -2,7 +2,6 @@
 
 from app.db.models import Job
 from app.db.repositories import datasets, models
-from app.db.session import Sessions
 from app.inference.compute import Compute
 from app.lirf.config import TrainConfig
 from app.lirf.data.images import fit
@@ -13,10 +12,12 @@ from app.services.find import find_model
 from app.services.plans import network_plan
 from app.vault import datasets as dataset_store
 from app.vault.networks import store_network
+from app.vault.vault import Vault
 
 
-def run_training(sessions: Sessions, job: Job, claim: Claim, compute: Compute) -> None:
+def run_training(vault: Vault, job: Job, claim: Claim, compute: Compute) -> None:
     """Do a job of kind ``train``; the version, the pointer and the job's end are one transaction."""
+    sessions = vault.sessions
     claim.phase("loading")
     config = TrainConfig(**job.payload["config"])
     with sessions.read() as session:

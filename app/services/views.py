@@ -29,6 +29,27 @@ class NewKeyView:
 
 
 @dataclass(frozen=True)
+class VaultView:
+    """``reason`` tells why the vault is sealed; ``data_keys`` how many each key-encryption key wraps."""
+
+    sealed: bool
+    reason: str | None
+    sealed_at: datetime | None
+    sealed_by: str | None
+    key_id: str | None
+    data_keys: dict[str, int]
+
+
+@dataclass(frozen=True)
+class RotationView:
+    """One step: data keys ``wrapped`` anew under ``key_id``, and how many are ``left``."""
+
+    key_id: str
+    wrapped: int
+    left: int
+
+
+@dataclass(frozen=True)
 class DatasetView:
     id: str
     name: str

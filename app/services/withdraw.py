@@ -12,6 +12,7 @@ from app.domain.rights import Action, Caller, Role, may, may_withdraw
 from app.services.expiry import require_to_come
 from app.services.find import require
 from app.services.views import WithdrawalView, withdrawal_view
+from app.vault.lock import Lock
 
 EVERYONE = "everyone"
 CALLER = "caller"
@@ -27,7 +28,7 @@ class WithdrawalOrder:
     expires_at: datetime | None
 
 
-def create_withdrawal(session: Session, caller: Caller, order: WithdrawalOrder) -> WithdrawalView:
+def create_withdrawal(session: Session, lock: Lock, caller: Caller, order: WithdrawalOrder) -> WithdrawalView:
     """Let the scope's principals be answered by the recover net.
 
     Raises:
@@ -35,6 +36,7 @@ def create_withdrawal(session: Session, caller: Caller, order: WithdrawalOrder) 
             nothing), or if the caller may not withdraw for others.
         Gone: if a deposit was erased.
         Conflict: if a deposit is not sealed yet, or the deposits belong to several models.
+        VaultSealed: nothing can be opened now.
     """
     chosen = [_withdrawable(session, caller, deposit_id) for deposit_id in dict.fromkeys(order.deposits)]
     if len({deposit.model_id for deposit in chosen}) != 1:
@@ -42,6 +44,7 @@ def create_withdrawal(session: Session, caller: Caller, order: WithdrawalOrder) 
             "The deposits belong to several models.", "Make one withdrawal for each model.", "deposits"
         )
     require_to_come(order.expires_at)
+    lock.require_open()
     principal_id = _beneficiary(session, caller, order.scope, chosen)
     withdrawal = Withdrawal(
         model_id=chosen[0].model_id,

@@ -21,6 +21,8 @@ from app.main import create_app
 from app.services.authenticate import KeyText
 from app.services.manage_keys import make_first_key
 from app.services.run_job import run_job
+from app.vault.opening import open_vault, prepare_vault
+from app.vault.vault import Vault
 
 Json = dict[str, Any]
 Headers = dict[str, str]
@@ -41,8 +43,17 @@ def database(settings: Settings) -> Iterator[Sessions]:
 
 
 @pytest.fixture(scope="module")
-def http(settings: Settings) -> Iterator[httpx.Client]:
-    """A client of the application, which listens on a socket of its own."""
+def vault(settings: Settings, database: Sessions) -> Iterator[Vault]:
+    opened = open_vault(settings, database)
+    prepare_vault(settings, opened)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def http(settings: Settings, vault: Vault) -> Iterator[httpx.Client]:
+    """A client of the application, whose vault is open, which listens on a socket of its own."""
+    assert not vault.lock.state().sealed
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(create_app(settings), log_config=None, access_log=False))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
@@ -86,11 +97,11 @@ def member(headers_of: Callable[..., Headers]) -> Headers:
 
 
 @pytest.fixture(scope="module")
-def work(database: Sessions, settings: Settings) -> Callable[[str], None]:
+def work(vault: Vault, settings: Settings) -> Callable[[str], None]:
     """Run a job to its end."""
 
     def run(job: str) -> None:
-        run_job(database, settings, job)
+        run_job(vault, settings, job)
 
     return run
 

@@ -1,7 +1,6 @@
 """Nets from stored artifacts: the right one for each right, ready the second time."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import pytest
 import torch
@@ -15,7 +14,9 @@ from app.lirf.deposit import DepositSet, deposit
 from app.lirf.networks import InputSpec, create
 from app.lirf.recover import RecoverNet
 from app.lirf.train import seed_everything
-from app.vault.networks import NetworkPlan, StoredNetwork, store_module, store_network
+from app.vault.networks import NetworkPlan, StoredModule, StoredNetwork, store_module, store_network
+from app.vault.sealing import Label
+from app.vault.vault import Seal, Vault
 
 SPEC = InputSpec(1, 8, 8, (0.5,), (0.5,))
 PLAN = NetworkPlan("resnet20", 10, SPEC, 7)
@@ -25,7 +26,7 @@ MIB = 1024 * 1024
 @dataclass(frozen=True)
 class Bank:
     target: StoredNetwork
-    modules: list[tuple[str, dict[str, Any]]]
+    modules: list[StoredModule]
     recover: RecoverNet
 
 
@@ -36,35 +37,36 @@ def images() -> Tensor:
 
 
 @pytest.fixture
-def bank(sqlite_sessions: Sessions, images: Tensor) -> Bank:
+def bank(vault: Vault, sqlite_sessions: Sessions, images: Tensor) -> Bank:
     seed_everything(0)
     net = create("resnet20", 10, 1).eval()
     labels = torch.tensor([3, 8] * 32)
     result = deposit(
         net, SPEC, PLAN.split, [DepositSet(images, labels, (3, 8))], DepositConfig(epochs=1, min_steps=1)
     )
-    stored = [store_module(sqlite_sessions, module) for module in result.modules]
+    label = Label("prn_1", "dep_1", 1, "module")
+    stored = [store_module(vault, module, Seal(vault.new_key(), label)) for module in result.modules]
     return Bank(
         store_network(sqlite_sessions, result.target, PLAN.split),
-        [(one.digest, one.description) for one in stored],
+        stored,
         RecoverNet(result.target, result.modules),
     )
 
 
-def test_a_net_is_composed_once_and_then_ready(sqlite_sessions: Sessions, bank: Bank) -> None:
-    composer = Composer(sqlite_sessions, 512 * MIB)
+def test_a_net_is_composed_once_and_then_ready(vault: Vault, bank: Bank) -> None:
+    composer = Composer(vault, 512 * MIB)
     assert composer.net(PLAN, bank.target, bank.modules) is composer.net(PLAN, bank.target, bank.modules)
 
 
-def test_two_rights_never_share_a_net(sqlite_sessions: Sessions, bank: Bank) -> None:
-    composer = Composer(sqlite_sessions, 512 * MIB)
+def test_two_rights_never_share_a_net(vault: Vault, bank: Bank) -> None:
+    composer = Composer(vault, 512 * MIB)
     assert composer.net(PLAN, bank.target, []) is not composer.net(PLAN, bank.target, bank.modules)
 
 
 def test_the_composed_net_answers_bit_for_bit_as_the_one_that_was_sealed(
-    sqlite_sessions: Sessions, bank: Bank, images: Tensor
+    vault: Vault, bank: Bank, images: Tensor
 ) -> None:
-    composer, engine = Composer(sqlite_sessions, 512 * MIB), Engine()
+    composer, engine = Composer(vault, 512 * MIB), Engine()
     composed = engine.probabilities(composer.net(PLAN, bank.target, bank.modules), images, SPEC)
     assert torch.equal(composed, engine.probabilities(bank.recover, images, SPEC))
     target = engine.probabilities(composer.net(PLAN, bank.target, []), images, SPEC)

@@ -18,6 +18,7 @@ from app.services.register_dataset import prepare_builtin, register_dataset
 from app.services.register_model import ModelOrder, prepare_model, register_model
 from app.services.request_deposit import DepositOrder, accept_deposit, plan_deposit
 from app.services.views import AcceptedView
+from app.vault.vault import Vault
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def model(sqlite_sessions: Sessions, owner: Caller, tiny: ModelOrder) -> str:
 
 @pytest.fixture
 def ask_deposit(
-    sqlite_sessions: Sessions, owner: Caller, data: str, model: str
+    vault: Vault, sqlite_sessions: Sessions, owner: Caller, data: str, model: str
 ) -> Callable[..., AcceptedView]:
     """Queue a deposit of some classes with as little training as there can be."""
 
@@ -78,7 +79,7 @@ def ask_deposit(
             keep_original=keep_original,
             retain=retain,
         )
-        planned = plan_deposit(sqlite_sessions, owner, order)
+        planned = plan_deposit(vault, owner, order)
         with sqlite_sessions.write() as session:
             return accept_deposit(session, owner, planned)
 

@@ -18,6 +18,7 @@ from app.services.request_deposit import DepositOrder, accept_deposit, plan_depo
 from app.services.run_job import run_job
 from app.services.show_deposits import show_deposit
 from app.services.views import AcceptedView, RetainView
+from app.vault.vault import Vault
 
 DIGITS = open_source("digits", "test")
 
@@ -52,9 +53,9 @@ Ask = Callable[[DepositOrder], AcceptedView]
 
 
 @pytest.fixture
-def ask(sqlite_sessions: Sessions, owner: Caller) -> Ask:
+def ask(vault: Vault, sqlite_sessions: Sessions, owner: Caller) -> Ask:
     def accept(order: DepositOrder) -> AcceptedView:
-        planned = plan_deposit(sqlite_sessions, owner, order)
+        planned = plan_deposit(vault, owner, order)
         with sqlite_sessions.write() as session:
             return accept_deposit(session, owner, planned)
 
@@ -128,6 +129,7 @@ def test_an_image_cannot_be_forgotten_and_retained_at_once(
 
 @pytest.mark.parametrize("afterwards", ["queued", "sealed", "erased"])
 def test_images_of_a_class_that_was_deposited_before_are_refused(
+    vault: Vault,
     sqlite_sessions: Sessions,
     settings: Settings,
     owner: Caller,
@@ -137,9 +139,9 @@ def test_images_of_a_class_that_was_deposited_before_are_refused(
 ) -> None:
     first = ask(replace(order, selections=(Selection(classes=("5",)),), retain=None))
     if afterwards != "queued":
-        run_job(sqlite_sessions, settings, first.job)
+        run_job(vault, settings, first.job)
     if afterwards == "erased":
-        erase_deposit(sqlite_sessions, owner, first.deposits[0])
+        erase_deposit(vault, owner, first.deposits[0])
     with pytest.raises(Conflict) as refusal:
         ask(order)
     assert_refused(sqlite_sessions, refusal, "Class '5' was deposited before", first.deposits[0])
@@ -156,9 +158,9 @@ def test_an_image_of_an_earlier_mixed_set_is_refused_and_its_neighbours_are_not(
 
 
 def test_a_mixed_set_that_is_accepted_between_plan_and_acceptance_is_not_overlooked(
-    sqlite_sessions: Sessions, owner: Caller, ask: Ask, order: DepositOrder
+    vault: Vault, sqlite_sessions: Sessions, owner: Caller, ask: Ask, order: DepositOrder
 ) -> None:
-    planned = plan_deposit(sqlite_sessions, owner, order)
+    planned = plan_deposit(vault, owner, order)
     ask(replace(order, selections=(rows_of(*of_digit("5", 3)),), retain=None))
     with pytest.raises(Conflict) as refusal, sqlite_sessions.write() as session:
         accept_deposit(session, owner, planned)

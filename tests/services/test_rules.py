@@ -18,6 +18,7 @@ from app.services.manage_keys import create_key, make_first_key, revoke_key
 from app.services.run_job import run_job
 from app.services.views import AcceptedView
 from app.services.withdraw import WithdrawalOrder, create_withdrawal
+from app.vault.vault import Vault
 
 AskDeposit = Callable[..., AcceptedView]
 
@@ -25,9 +26,9 @@ ADMIN = Caller("prn_admin", "admin", Role.ADMIN, "key_admin")
 
 
 @pytest.fixture
-def sealed(sqlite_sessions: Sessions, settings: Settings, ask_deposit: AskDeposit) -> str:
+def sealed(vault: Vault, settings: Settings, ask_deposit: AskDeposit) -> str:
     accepted = ask_deposit("3")
-    run_job(sqlite_sessions, settings, accepted.job)
+    run_job(vault, settings, accepted.job)
     return accepted.deposits[0]
 
 
@@ -120,18 +121,18 @@ class TestIdempotency:
 
 class TestWithdrawals:
     def test_without_the_right_an_unknown_deposit_and_a_known_one_look_the_same(
-        self, sqlite_sessions: Sessions, sealed: str
+        self, vault: Vault, sqlite_sessions: Sessions, sealed: str
     ) -> None:
         stranger = Caller("prn_none", "stranger", Role.MEMBER, "key")
         told = []
         for deposit in (sealed, "dep_none"):
             with pytest.raises(Forbidden) as refusal, sqlite_sessions.write() as session:
-                create_withdrawal(session, stranger, order(deposit))
+                create_withdrawal(session, vault.lock, stranger, order(deposit))
             told.append(refusal.value.detail.replace(deposit, ""))
         assert told[0] == told[1]
 
     def test_a_grant_gives_no_right_to_withdraw_for_others(
-        self, sqlite_sessions: Sessions, owner: Caller, sealed: str
+        self, vault: Vault, sqlite_sessions: Sessions, owner: Caller, sealed: str
     ) -> None:
         with sqlite_sessions.write() as session:
             session.add(Principal(id="prn_m", name="m", role=Role.MEMBER))
@@ -140,49 +141,49 @@ class TestWithdrawals:
         member = Caller("prn_m", "m", Role.MEMBER, "key")
         for scope in ("everyone", "owner"):
             with pytest.raises(Forbidden), sqlite_sessions.write() as session:
-                create_withdrawal(session, member, order(sealed, scope=scope))
+                create_withdrawal(session, vault.lock, member, order(sealed, scope=scope))
         with sqlite_sessions.write() as session:
-            assert create_withdrawal(session, member, order(sealed)).scope == "m"
+            assert create_withdrawal(session, vault.lock, member, order(sealed)).scope == "m"
 
     def test_a_withdrawal_cannot_end_before_it_begins(
-        self, sqlite_sessions: Sessions, owner: Caller, sealed: str
+        self, vault: Vault, sqlite_sessions: Sessions, owner: Caller, sealed: str
     ) -> None:
         past = datetime.now(UTC) - timedelta(seconds=1)
         with pytest.raises(Invalid) as refusal, sqlite_sessions.write() as session:
-            create_withdrawal(session, owner, order(sealed, expires_at=past))
+            create_withdrawal(session, vault.lock, owner, order(sealed, expires_at=past))
         assert refusal.value.field == "expires_at"
 
     def test_what_is_not_sealed_yet_cannot_be_withdrawn(
-        self, sqlite_sessions: Sessions, owner: Caller, ask_deposit: AskDeposit
+        self, vault: Vault, sqlite_sessions: Sessions, owner: Caller, ask_deposit: AskDeposit
     ) -> None:
         queued = ask_deposit("3").deposits[0]
         with pytest.raises(Conflict, match="queued"), sqlite_sessions.write() as session:
-            create_withdrawal(session, owner, order(queued))
+            create_withdrawal(session, vault.lock, owner, order(queued))
 
     def test_an_unknown_principal_is_named(
-        self, sqlite_sessions: Sessions, owner: Caller, sealed: str
+        self, vault: Vault, sqlite_sessions: Sessions, owner: Caller, sealed: str
     ) -> None:
         with pytest.raises(NotFound, match="nobody"), sqlite_sessions.write() as session:
-            create_withdrawal(session, owner, order(sealed, scope="nobody"))
+            create_withdrawal(session, vault.lock, owner, order(sealed, scope="nobody"))
 
 
 class TestErasing:
     def test_an_erased_deposit_keeps_no_bytes_and_is_gone(
-        self, sqlite_sessions: Sessions, owner: Caller, sealed: str
+        self, vault: Vault, sqlite_sessions: Sessions, owner: Caller, sealed: str
     ) -> None:
-        assert erase_deposit(sqlite_sessions, owner, sealed).state == "erased"
+        assert erase_deposit(vault, owner, sealed).state == "erased"
         with sqlite_sessions.read() as session:
             row = deposits.get(session, sealed)
             assert row is not None
             assert [module.digest for module in row.modules] == [None]
         with pytest.raises(Gone):
-            erase_deposit(sqlite_sessions, owner, sealed)
+            erase_deposit(vault, owner, sealed)
         with pytest.raises(Gone), sqlite_sessions.write() as session:
-            create_withdrawal(session, owner, order(sealed))
+            create_withdrawal(session, vault.lock, owner, order(sealed))
 
     def test_what_is_not_sealed_is_cancelled_and_not_erased(
-        self, sqlite_sessions: Sessions, owner: Caller, ask_deposit: AskDeposit
+        self, vault: Vault, owner: Caller, ask_deposit: AskDeposit
     ) -> None:
         with pytest.raises(Conflict) as refusal:
-            erase_deposit(sqlite_sessions, owner, ask_deposit("3").deposits[0])
+            erase_deposit(vault, owner, ask_deposit("3").deposits[0])
         assert "DELETE /jobs/job_" in refusal.value.remedy

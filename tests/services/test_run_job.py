@@ -27,6 +27,7 @@ from app.services.register_model import ModelOrder, TrainOrder, prepare_model, r
 from app.services.relay_jobs import relay_jobs
 from app.services.run_job import run_job
 from app.services.views import AcceptedView
+from app.vault.vault import Vault
 
 AskDeposit = Callable[..., AcceptedView]
 
@@ -50,10 +51,10 @@ def assert_nothing_happened(sessions: Sessions, job: str) -> None:
 
 
 def test_a_deposit_seals_its_module_and_moves_the_model_on(
-    sqlite_sessions: Sessions, settings: Settings, ask_deposit: AskDeposit
+    vault: Vault, sqlite_sessions: Sessions, settings: Settings, ask_deposit: AskDeposit
 ) -> None:
     accepted = ask_deposit("3", "8")
-    assert run_job(sqlite_sessions, settings, accepted.job) is None
+    assert run_job(vault, settings, accepted.job) is None
     job, deposit, model = look(sqlite_sessions, accepted.job)
     assert job.state == JobState.SUCCEEDED
     assert (deposit.state, deposit.base_version, deposit.target_version) == (DepositState.SEALED, 1, 2)
@@ -67,7 +68,7 @@ def test_a_deposit_seals_its_module_and_moves_the_model_on(
 
 @pytest.mark.parametrize("test_set", ["named", "none"])
 def test_metrics_say_how_many_kept_images_training_used(
-    sqlite_sessions: Sessions, settings: Settings, ask_deposit: AskDeposit, test_set: str
+    vault: Vault, sqlite_sessions: Sessions, settings: Settings, ask_deposit: AskDeposit, test_set: str
 ) -> None:
     evaluate = test_set == "named"
     digits = open_source("digits", "test")
@@ -75,7 +76,7 @@ def test_metrics_say_how_many_kept_images_training_used(
     used = ask_deposit("3", retain=Selection(ids=tuple(kept[:7])), evaluate=evaluate)
     plain = ask_deposit("8", evaluate=evaluate)
     for accepted, told in ((used, {"samples": 7}), (plain, None)):
-        run_job(sqlite_sessions, settings, accepted.job)
+        run_job(vault, settings, accepted.job)
         job, deposit, _ = look(sqlite_sessions, accepted.job)
         assert job.state == JobState.SUCCEEDED
         assert deposit.metrics is not None
@@ -84,7 +85,7 @@ def test_metrics_say_how_many_kept_images_training_used(
 
 
 def test_training_is_given_the_kept_images_that_were_named(
-    sqlite_sessions: Sessions, settings: Settings, ask_deposit: AskDeposit, monkeypatch: pytest.MonkeyPatch
+    vault: Vault, settings: Settings, ask_deposit: AskDeposit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     digits = open_source("digits", "test")
     rows = [row for row, label in enumerate(digits.labels.tolist()) if label == 5][:7]
@@ -97,19 +98,19 @@ def test_training_is_given_the_kept_images_that_were_named(
 
     monkeypatch.setattr(run_deposit, "deposit", watched)
     retain = Selection(ids=tuple(digits.ids[row] for row in rows))
-    run_job(sqlite_sessions, settings, ask_deposit("3", retain=retain).job)
+    run_job(vault, settings, ask_deposit("3", retain=retain).job)
     (retained,) = given
     assert retained is not None
     assert torch.equal(retained.images, digits.images[rows])
 
 
 def test_the_more_filters_are_pruned_the_fewer_bytes_the_metrics_tell(
-    sqlite_sessions: Sessions, settings: Settings, ask_deposit: AskDeposit
+    vault: Vault, sqlite_sessions: Sessions, settings: Settings, ask_deposit: AskDeposit
 ) -> None:
     sizes = []
     for digit, ratio in (("1", 0.0), ("2", 0.5), ("3", 0.9)):
         accepted = ask_deposit(digit, prune_ratio=ratio, evaluate=False)
-        run_job(sqlite_sessions, settings, accepted.job)
+        run_job(vault, settings, accepted.job)
         _, deposit, _ = look(sqlite_sessions, accepted.job)
         (module,) = deposit.modules
         assert deposit.metrics is not None
@@ -124,25 +125,25 @@ def test_the_more_filters_are_pruned_the_fewer_bytes_the_metrics_tell(
 
 
 def test_deposits_in_sequence_find_what_earlier_ones_left(
-    sqlite_sessions: Sessions, settings: Settings, ask_deposit: AskDeposit
+    vault: Vault, sqlite_sessions: Sessions, settings: Settings, ask_deposit: AskDeposit
 ) -> None:
     first, second = ask_deposit("3"), ask_deposit("8")
-    assert run_job(sqlite_sessions, settings, second.job) is None
-    assert run_job(sqlite_sessions, settings, first.job) == second.job
-    run_job(sqlite_sessions, settings, second.job)
+    assert run_job(vault, settings, second.job) is None
+    assert run_job(vault, settings, first.job) == second.job
+    run_job(vault, settings, second.job)
     _, deposit, model = look(sqlite_sessions, second.job)
     assert (deposit.base_version, deposit.target_version, model.current) == (2, 3, 3)
 
 
 def test_training_makes_version_one(
-    sqlite_sessions: Sessions, settings: Settings, owner: Caller, data: str, tiny: ModelOrder
+    vault: Vault, sqlite_sessions: Sessions, settings: Settings, owner: Caller, data: str, tiny: ModelOrder
 ) -> None:
     prepared = prepare_model(sqlite_sessions, owner, tiny, None)
     with sqlite_sessions.write() as session:
         view = register_model(session, owner, prepared, TrainOrder(data, {"epochs": 1, "batch_size": 256}))
     assert view.job is not None
     assert view.current is None
-    run_job(sqlite_sessions, settings, view.job)
+    run_job(vault, settings, view.job)
     with sqlite_sessions.read() as session:
         assert session.get_one(Model, view.id).current == 1
         job = jobs.get(session, view.job)
@@ -151,6 +152,7 @@ def test_training_makes_version_one(
 
 
 def test_a_cancelled_run_ends_at_its_next_step_and_changes_nothing(
+    vault: Vault,
     sqlite_sessions: Sessions,
     settings: Settings,
     owner: Caller,
@@ -166,7 +168,7 @@ def test_a_cancelled_run_ends_at_its_next_step_and_changes_nothing(
         step(claim, progress)
 
     monkeypatch.setattr(Claim, "step", cancel_then_step)
-    run_job(sqlite_sessions, settings, accepted.job)
+    run_job(vault, settings, accepted.job)
     job, deposit, _ = look(sqlite_sessions, accepted.job)
     assert (job.state, deposit.state) == (JobState.CANCELLED, DepositState.CANCELLED)
     assert job.progress is not None
@@ -175,7 +177,11 @@ def test_a_cancelled_run_ends_at_its_next_step_and_changes_nothing(
 
 
 def test_a_worker_whose_claim_was_taken_commits_nothing(
-    sqlite_sessions: Sessions, settings: Settings, ask_deposit: AskDeposit, monkeypatch: pytest.MonkeyPatch
+    vault: Vault,
+    sqlite_sessions: Sessions,
+    settings: Settings,
+    ask_deposit: AskDeposit,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     accepted = ask_deposit("3")
     succeed = Claim.succeed
@@ -185,19 +191,19 @@ def test_a_worker_whose_claim_was_taken_commits_nothing(
         succeed(claim, session)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Claim, "succeed", overtaken)
-    run_job(sqlite_sessions, settings, accepted.job)
+    run_job(vault, settings, accepted.job)
     job, deposit, _ = look(sqlite_sessions, accepted.job)
     assert (job.state, deposit.state) == (JobState.RUNNING, DepositState.TRAINING)
     assert_nothing_happened(sqlite_sessions, accepted.job)
 
 
 def test_a_job_that_fails_tells_the_kind_of_error_and_no_more(
-    sqlite_sessions: Sessions, settings: Settings, ask_deposit: AskDeposit
+    vault: Vault, sqlite_sessions: Sessions, settings: Settings, ask_deposit: AskDeposit
 ) -> None:
     accepted = ask_deposit("3")
     with sqlite_sessions.write() as session:
         session.execute(update(ArtifactChunk).values(data=b"harmed"))
-    run_job(sqlite_sessions, settings, accepted.job)
+    run_job(vault, settings, accepted.job)
     job, deposit, _ = look(sqlite_sessions, accepted.job)
     assert (job.state, deposit.state) == (JobState.FAILED, DepositState.FAILED)
     assert job.error is not None
@@ -207,10 +213,10 @@ def test_a_job_that_fails_tells_the_kind_of_error_and_no_more(
 
 
 def test_a_diverging_deposit_is_told_as_a_problem_of_its_settings(
-    sqlite_sessions: Sessions, settings: Settings, ask_deposit: AskDeposit
+    vault: Vault, sqlite_sessions: Sessions, settings: Settings, ask_deposit: AskDeposit
 ) -> None:
     accepted = ask_deposit("3", learning_rate=1e30, min_steps=20, clip_norm=1e30)
-    run_job(sqlite_sessions, settings, accepted.job)
+    run_job(vault, settings, accepted.job)
     job, _, _ = look(sqlite_sessions, accepted.job)
     assert job.state == JobState.FAILED
     assert job.error is not None
@@ -220,13 +226,13 @@ def test_a_diverging_deposit_is_told_as_a_problem_of_its_settings(
 
 
 def test_a_job_that_cannot_be_claimed_is_left_alone(
-    sqlite_sessions: Sessions, settings: Settings, ask_deposit: AskDeposit
+    vault: Vault, sqlite_sessions: Sessions, settings: Settings, ask_deposit: AskDeposit
 ) -> None:
     accepted = ask_deposit("3")
     with sqlite_sessions.write() as session:
         jobs.claim(session, accepted.job, 60, 3)
-    assert run_job(sqlite_sessions, settings, accepted.job) is None
-    assert run_job(sqlite_sessions, settings, "job_unknown") is None
+    assert run_job(vault, settings, accepted.job) is None
+    assert run_job(vault, settings, "job_unknown") is None
     assert look(sqlite_sessions, accepted.job)[0].attempts == 1
 
 

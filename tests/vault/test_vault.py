@@ -19,6 +19,7 @@ from app.lirf.train import seed_everything
 from app.vault import artifacts, datasets
 from app.vault.artifacts import CorruptArtifactError
 from app.vault.networks import NetworkPlan, load_network, store_network
+from app.vault.vault import Vault
 
 ROWS = 90
 SHAPE = (3, 120, 120)  # 43,200 bytes: rows lie across the borders of chunks
@@ -39,7 +40,7 @@ def images() -> ImageDataset:
 
 
 @pytest.fixture(scope="module")
-def vault(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sessions]:
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sessions]:
     sessions = open_sessions(f"sqlite:///{tmp_path_factory.mktemp('vault') / 'lirf.db'}")
     upgrade(sessions)
     yield sessions
@@ -47,8 +48,8 @@ def vault(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sessions]:
 
 
 @pytest.fixture(scope="module")
-def stored(vault: Sessions, images: ImageDataset) -> datasets.StoredDataset:
-    return datasets.store(vault, images)
+def stored(store: Sessions, images: ImageDataset) -> datasets.StoredDataset:
+    return datasets.store(store, images)
 
 
 @pytest.mark.parametrize("size", [0, 1, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 3 * CHUNK_BYTES])
@@ -78,16 +79,16 @@ def test_an_artifact_that_was_never_stored_is_never_handed_out(sqlite_sessions: 
 @settings(max_examples=60, deadline=None)
 @given(indices=st.lists(st.integers(0, ROWS - 1), max_size=40))
 def test_any_rows_in_any_order_are_those_of_the_source(
-    vault: Sessions, images: ImageDataset, stored: datasets.StoredDataset, indices: list[int]
+    store: Sessions, images: ImageDataset, stored: datasets.StoredDataset, indices: list[int]
 ) -> None:
-    loaded = datasets.load_images(vault, stored.pixels_digest, SHAPE, indices)
+    loaded = datasets.load_images(store, stored.pixels_digest, SHAPE, indices)
     assert torch.equal(loaded, images.images[indices])
 
 
 def test_the_index_comes_back_with_names_labels_and_metadata(
-    vault: Sessions, images: ImageDataset, stored: datasets.StoredDataset
+    store: Sessions, images: ImageDataset, stored: datasets.StoredDataset
 ) -> None:
-    index = datasets.load_index(vault, stored.index_digest)
+    index = datasets.load_index(store, stored.index_digest)
     assert torch.equal(index.labels, images.labels)
     assert (index.ids, index.classes) == (images.ids, images.classes)
     assert index.metadata == images.metadata
@@ -98,11 +99,13 @@ def test_the_index_comes_back_with_names_labels_and_metadata(
 
 
 @pytest.mark.parametrize(("architecture", "split"), [("resnet20", 7), ("resnet20", 1), ("allcnn", 3)])
-def test_a_network_comes_back_bit_for_bit(sqlite_sessions: Sessions, architecture: str, split: int) -> None:
+def test_a_network_comes_back_bit_for_bit(
+    vault: Vault, sqlite_sessions: Sessions, architecture: str, split: int
+) -> None:
     plan = NetworkPlan(architecture, 10, InputSpec(3, 32, 32, (0.5,) * 3, (0.5,) * 3), split)
     seed_everything(1)
     net = create(architecture, 10)
-    loaded = load_network(sqlite_sessions, plan, store_network(sqlite_sessions, net, split))
+    loaded = load_network(vault, plan, store_network(sqlite_sessions, net, split))
     before, after = published_state(net), published_state(loaded)
     assert list(before) == list(after)
     assert all(torch.equal(before[name], after[name]) for name in before)

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, selectinload
 
-from app.db.models import Deposit
+from app.db.models import Deposit, DepositModuleVersion
 from app.domain.lifecycle import DEPOSIT_HOLDS_SET, DepositState
 
 
@@ -49,13 +49,21 @@ def holding(session: Session, model_id: str) -> Sequence[Deposit]:
     )
 
 
-def forgotten_by(session: Session, model_id: str, version: int) -> Sequence[Deposit]:
-    """Deposits whose knowledge this version of the model has lost, whether it is sealed or erased."""
+def forgotten_by(session: Session, model_id: str, lineage: Collection[int]) -> Sequence[Deposit]:
+    """Deposits whose knowledge a version of this lineage has lost, whether it is sealed or erased."""
     done = (DepositState.SEALED, DepositState.ERASED)
     statement = select(Deposit).where(
-        Deposit.model_id == model_id, Deposit.state.in_(done), Deposit.target_version <= version
+        Deposit.model_id == model_id, Deposit.state.in_(done), Deposit.target_version.in_(lineage)
     )
     return session.scalars(statement.order_by(Deposit.id)).unique().all()
+
+
+def modules_in_clear(session: Session) -> Sequence[DepositModuleVersion]:
+    """Modules that are neither erased nor sealed."""
+    statement = select(DepositModuleVersion).where(
+        DepositModuleVersion.digest.is_not(None), DepositModuleVersion.key_id.is_(None)
+    )
+    return session.scalars(statement.options(selectinload(DepositModuleVersion.deposit))).all()
 
 
 def count_by_state(session: Session) -> dict[str, int]:

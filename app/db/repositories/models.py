@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import exists, func, or_, select, update
 from sqlalchemy.orm import Session, selectinload
 
 from app.db.models import Deposit, Job, Model, ModelVersion
@@ -23,6 +23,39 @@ def version(session: Session, model_id: str, number: int) -> ModelVersion | None
     return session.scalar(
         select(ModelVersion).where(ModelVersion.model_id == model_id, ModelVersion.number == number)
     )
+
+
+def lineage(session: Session, model_id: str, number: int) -> frozenset[int]:
+    """The numbers of a version and of all that it came from: what they have forgotten, it has forgotten."""
+    rows = session.execute(
+        select(ModelVersion.number, ModelVersion.base).where(ModelVersion.model_id == model_id)
+    )
+    base_of = {version: base for version, base in rows}  # noqa: C416  a Row is a tuple, but not to the type checker
+    line: list[int] = []
+    following: int | None = number
+    while following is not None:
+        line.append(following)
+        following = base_of[following]
+    return frozenset(line)
+
+
+def with_weights(session: Session, model_id: str) -> Sequence[ModelVersion]:
+    """Versions of the model that were not destroyed."""
+    statement = select(ModelVersion).where(
+        ModelVersion.model_id == model_id, ModelVersion.shallow_digest.is_not(None)
+    )
+    return session.scalars(statement.order_by(ModelVersion.number)).all()
+
+
+def kept_in_clear(session: Session) -> Sequence[ModelVersion]:
+    """Versions that a deposit was made from and that are neither destroyed nor sealed."""
+    made_from = exists().where(
+        Deposit.model_id == ModelVersion.model_id, Deposit.base_version == ModelVersion.number
+    )
+    statement = select(ModelVersion).where(
+        made_from, ModelVersion.shallow_digest.is_not(None), ModelVersion.key_id.is_(None)
+    )
+    return session.scalars(statement).all()
 
 
 def current_version(session: Session, model: Model) -> ModelVersion | None:
