@@ -118,7 +118,7 @@ def _relay(context: Context, stop: threading.Event) -> None:
             relay_jobs(context.sessions, settings, context.doorbell.ring)
             if time.monotonic() >= next_sweep:
                 next_sweep = time.monotonic() + settings.sweep_seconds
-                sweep(context.sessions, settings)
+                sweep(context.vault, settings)
         except Exception:
             log.exception("relay_failed")
 

@@ -7,9 +7,10 @@ import structlog
 
 from app.config import Settings
 from app.db.models import Job, utc_now
-from app.db.repositories import artifacts, deposits, idempotency, jobs
+from app.db.repositories import artifacts, data_keys, deposits, idempotency, jobs
 from app.db.session import Session, Sessions
 from app.domain.lifecycle import DepositState, JobState, advance_deposit
+from app.vault.vault import Vault
 
 IDEMPOTENCY_LIFE = timedelta(days=2)
 
@@ -33,12 +34,18 @@ def relay_jobs(sessions: Sessions, settings: Settings, ring: Callable[[str], Non
     return len(waiting)
 
 
-def sweep(sessions: Sessions, settings: Settings) -> int:
-    """Delete what nothing refers to: uploads that were never registered, and old idempotency records."""
+def sweep(vault: Vault, settings: Settings) -> int:
+    """Delete what nothing refers to: unregistered uploads, data keys of broken deposits, old idempotency records."""
     before = utc_now() - timedelta(seconds=settings.sweep_after_seconds)
-    with sessions.write() as session:
+    with vault.key_store.read() as session:
+        old_keys = set(data_keys.live_before(session, before))
+    with vault.sessions.write() as session:
         idempotency.forget_older_than(session, utc_now() - IDEMPOTENCY_LIFE)
-        return artifacts.delete_unreferenced(session, before=before)
+        swept = artifacts.delete_unreferenced(session, before=before)
+        unused = old_keys - artifacts.data_keys_in_use(session)
+    if unused:
+        vault.destroy(*unused)
+    return swept
 
 
 def _give_up(session: Session, job: Job) -> None:

@@ -104,6 +104,21 @@ def test_a_key_is_made_and_works(lirf: Lirf) -> None:
     assert "may not manage keys" in told(refused)
 
 
+def test_the_vault_is_looked_at_sealed_opened_and_rotated(lirf: Lirf, imported: Done) -> None:
+    assert imported.returncode == 0
+    assert lirf("vault", "status").stdout.startswith("Open.")
+    try:
+        assert lirf("vault", "seal", "an audit").stdout.startswith("Sealed: an audit")
+        refused = lirf("deposit", "cli", "none", "--classes", "3")
+        assert refused.returncode == 1
+        assert "The vault is sealed: an audit" in told(refused)
+    finally:
+        assert lirf("vault", "unseal").stdout.startswith("Open.")
+    rotated = lirf("vault", "rotate")
+    assert rotated.returncode == 0, rotated.stderr
+    assert "data keys are wrapped anew under kek_" in rotated.stdout
+
+
 def test_knowledge_is_deposited_withdrawn_and_locked_again(
     lirf: Lirf, service: RunningService, imported: Done, image: Path
 ) -> None:
@@ -208,7 +223,7 @@ def test_a_condition_without_a_value_is_refused(lirf: Lirf) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["up", "deposit", "withdraw", "end", "predict", "demo", "models", "keys", "reproduce"]
+    "command", ["up", "deposit", "withdraw", "end", "predict", "demo", "models", "keys", "vault", "reproduce"]
 )
 def test_every_command_explains_itself(command: str) -> None:
     shown = CliRunner().invoke(cli, [command, "--help"])

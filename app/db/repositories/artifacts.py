@@ -68,6 +68,12 @@ def delete_unreferenced(
     return len(doomed)
 
 
+def data_keys_in_use(session: Session) -> set[str]:
+    """Ids of the data keys that a module or a kept original names."""
+    named = (DepositModuleVersion.key_id, ModelVersion.key_id)
+    return {key for column in named for key in session.scalars(select(column)) if key is not None}
+
+
 _REFERENCES = (
     Dataset.pixels_digest,
     Dataset.index_digest,

@@ -1,6 +1,7 @@
 """Data keys and the vault's state; every session here is one of the key store's."""
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.orm import Session
@@ -30,6 +31,12 @@ def hold_newest(session: Session) -> str | None:
 
 def get(session: Session, key_id: str) -> DataKey | None:
     return session.get(DataKey, key_id)
+
+
+def live_before(session: Session, before: datetime) -> Sequence[str]:
+    """Ids of the keys that were made before and are not destroyed."""
+    statement = select(DataKey.id).where(DataKey.wrapped.is_not(None), DataKey.created_at < before)
+    return session.scalars(statement).all()
 
 
 def destroy(session: Session, key_ids: Collection[str]) -> None:
