@@ -8,7 +8,7 @@ WORKERS ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-cifar10 serve test test-slow check format bench bench-deposit security constraints clean
+.PHONY: help install demo demo-cifar10 serve test test-slow check format bench bench-deposit bench-sealing security constraints clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -50,6 +50,9 @@ bench: bench-deposit ## Measure deposits and predictions; writes benchmarks/resu
 
 bench-deposit: $(STAMP) ## Deposits alone, beside plain loops; on real images with DATA= and WEIGHTS=
 	$(BIN)/python -m benchmarks.deposit $(if $(DATA),--data '$(DATA)') $(if $(WEIGHTS),--weights '$(WEIGHTS)')
+
+bench-sealing: $(STAMP) ## What the vault costs, beside plain bytes through the same database
+	$(BIN)/python -m benchmarks.sealing
 
 security: $(STAMP) ## Attack the vault of a running service and count what was refused
 	$(BIN)/python -m security

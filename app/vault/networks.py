@@ -10,6 +10,7 @@ from app.lirf.filters import LogitFilter
 from app.lirf.module import DepositModule
 from app.lirf.networks import InputSpec, Network, create, load_published, published_state
 from app.vault import artifacts
+from app.vault.tensor_stream import stream, stream_size, view_tensors
 from app.vault.vault import Seal, Vault
 
 
@@ -84,7 +85,7 @@ def load_network(vault: Vault, plan: NetworkPlan, stored: StoredNetwork) -> Netw
 
 
 def store_module(vault: Vault, module: DepositModule, seal: Seal) -> StoredModule:
-    data = write_safetensors(module.tensors)
+    size = stream_size(module.tensors)
     description = {
         "kind": module.filter.kind,
         "classes": list(module.filter.classes),
@@ -92,7 +93,7 @@ def store_module(vault: Vault, module: DepositModule, seal: Seal) -> StoredModul
         "prune_ratio": module.prune_ratio,
         "tensors": len(module.tensors),
     }
-    return StoredModule(vault.put(data, seal), len(data), description, seal)
+    return StoredModule(vault.put_pieces(stream(module.tensors), size, seal), size, description, seal)
 
 
 def load_modules(vault: Vault, stored: Iterable[StoredModule]) -> list[DepositModule]:
@@ -103,7 +104,7 @@ def load_modules(vault: Vault, stored: Iterable[StoredModule]) -> list[DepositMo
     """
     return [
         DepositModule(
-            tensors=read_safetensors(bytes(vault.get(one.digest, one.seal))),
+            tensors=view_tensors(vault.get(one.digest, one.seal)),
             filter=LogitFilter(one.description["kind"], tuple(one.description["classes"])),
             split=one.description["split"],
             prune_ratio=one.description["prune_ratio"],

@@ -9,6 +9,7 @@ import secrets
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import astuple, dataclass
+from typing import TypeAlias
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -18,6 +19,8 @@ TAG_BYTES = 16
 SEALED_CHUNK_BYTES = 1024 * 1024
 PLAIN_CHUNK_BYTES = SEALED_CHUNK_BYTES - TAG_BYTES
 """A sealed chunk fills a row of the artifact store, its tag included."""
+
+Buffer: TypeAlias = bytes | bytearray | memoryview
 
 _FORMAT = b"lirf-seal-1"
 _NONCE_BYTES = 12
@@ -58,19 +61,24 @@ def chunk_count(size: int) -> int:
     return max(1, -(-size // PLAIN_CHUNK_BYTES))
 
 
-def seal(data: bytes | memoryview, key: bytes, label: Label) -> Iterator[bytes]:
-    """Yield the sealed chunks of ``data`` one by one.
+def seal(pieces: Iterable[Buffer], size: int, key: bytes, label: Label) -> Iterator[bytes]:
+    """Yield the sealed chunks of some plain bytes one by one.
 
     Args:
-        data: the plain bytes.
+        pieces: the plain bytes, in pieces of any length.
+        size: how many they are.
         key: `KEY_BYTES` from `new_data_key`, for this label and no other.
         label: what the bytes belong to.
+
+    Raises:
+        ValueError: if the pieces are not ``size`` bytes.
     """
-    view, cipher = memoryview(data).cast("B"), AESGCM(key)
-    count = chunk_count(len(view))
-    for seq in range(count):
-        piece = view[seq * PLAIN_CHUNK_BYTES : (seq + 1) * PLAIN_CHUNK_BYTES]
-        yield cipher.encrypt(_nonce(seq), piece, _place(label, seq, count, len(view)))
+    cipher, count, seen = AESGCM(key), chunk_count(size), 0
+    for seq, chunk in enumerate(_chunks(pieces)):
+        seen += len(chunk)
+        yield cipher.encrypt(_nonce(seq), chunk, _place(label, seq, count, size))
+    if seen != size:
+        raise ValueError(f"{seen} bytes were sealed and {size} were told")
 
 
 def unseal(chunks: Iterable[bytes], size: int, key: bytes, label: Label) -> bytearray:
@@ -94,6 +102,22 @@ def unseal(chunks: Iterable[bytes], size: int, key: bytes, label: Label) -> byte
     if seq != count:
         raise TamperedError(f"{label.kind} of {label.deposit} has {seq} of {count} chunks")
     return plain
+
+
+def _chunks(pieces: Iterable[Buffer]) -> Iterator[memoryview]:
+    """The same bytes by `PLAIN_CHUNK_BYTES`, the last piece shorter; each is valid until the next is asked for."""
+    room, filled, any_yet = bytearray(PLAIN_CHUNK_BYTES), 0, False
+    for piece in pieces:
+        view = memoryview(piece).cast("B")
+        while len(view):
+            taken = view[: PLAIN_CHUNK_BYTES - filled]
+            room[filled : filled + len(taken)] = taken
+            view, filled = view[len(taken) :], filled + len(taken)
+            if filled == PLAIN_CHUNK_BYTES:
+                yield memoryview(room)
+                filled, any_yet = 0, True
+    if filled or not any_yet:
+        yield memoryview(room)[:filled]
 
 
 def _nonce(seq: int) -> bytes:

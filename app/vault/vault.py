@@ -1,5 +1,6 @@
 """The vault: bytes go in sealed, under a data key of their own, and come out whole or not at all."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from app.db.keystore.models import DataKey
@@ -10,7 +11,7 @@ from app.db.session import Sessions
 from app.domain.errors import Damaged, Gone, VaultSealed
 from app.vault import artifacts
 from app.vault.lock import Lock
-from app.vault.sealing import Label, TamperedError, new_data_key, seal, unseal
+from app.vault.sealing import Buffer, Label, TamperedError, new_data_key, seal, unseal
 from app.vault.wrapping import KeyUnavailableError, UnwrapError, WrappedKey, WrongKeyError
 
 RESTORE = "Nothing was answered from it. Restore the databases from a backup in which it opens."
@@ -60,16 +61,18 @@ class Vault:
             raise _sealed(error) from error
         return key_id
 
-    def put(self, data: bytes | memoryview, sealed_with: Seal) -> str:
-        """Store ``data`` sealed; its name, which nothing can be told from.
+    def put(self, data: Buffer, sealed_with: Seal) -> str:
+        """Store ``data`` sealed; see `put_pieces`."""
+        return self.put_pieces([data], memoryview(data).nbytes, sealed_with)
+
+    def put_pieces(self, pieces: Iterable[Buffer], size: int, sealed_with: Seal) -> str:
+        """Store ``size`` bytes sealed, one chunk in memory at a time; their name, which nothing can be told from.
 
         Raises:
             VaultSealed, Gone, Damaged: as `get`.
         """
         key = self._data_key(sealed_with.key_id)
-        return artifacts.store_sealed(
-            self.sessions, seal(data, key, sealed_with.label), memoryview(data).nbytes
-        )
+        return artifacts.store_sealed(self.sessions, seal(pieces, size, key, sealed_with.label), size)
 
     def get(self, name: str, sealed_with: Seal) -> bytearray:
         """What was put under this name.

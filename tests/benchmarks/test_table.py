@@ -28,7 +28,10 @@ def record() -> dict[str, Any]:
     return copy.deepcopy(json.loads((RESULTS / "deposit.json").read_text()))
 
 
-@pytest.mark.parametrize(("name", "render"), [("deposit", table.deposits), ("predict", table.predictions)])
+@pytest.mark.parametrize(
+    ("name", "render"),
+    [("deposit", table.deposits), ("predict", table.predictions), ("sealing", table.sealing)],
+)
 def test_the_page_shows_the_published_results(name: str, render: Any) -> None:
     page = (RESULTS.parent / "README.md").read_text()
     assert render(json.loads((RESULTS / f"{name}.json").read_text())) in page

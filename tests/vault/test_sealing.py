@@ -24,17 +24,32 @@ THREE_CHUNKS = bytes(range(251)) * (2 * PLAIN_CHUNK_BYTES // 251 + 40)
 
 @pytest.fixture(scope="module")
 def sealed() -> list[bytes]:
-    return list(seal(THREE_CHUNKS, KEY, LABEL))
+    return list(seal([THREE_CHUNKS], len(THREE_CHUNKS), KEY, LABEL))
 
 
 @pytest.mark.parametrize(
     "size", [0, 1, PLAIN_CHUNK_BYTES - 1, PLAIN_CHUNK_BYTES, PLAIN_CHUNK_BYTES + 1, len(THREE_CHUNKS)]
 )
 def test_bytes_of_any_size_come_back_as_they_were(size: int) -> None:
-    chunks = list(seal(THREE_CHUNKS[:size], KEY, LABEL))
+    chunks = list(seal([THREE_CHUNKS[:size]], size, KEY, LABEL))
     assert len(chunks) == chunk_count(size)
     assert max(len(chunk) for chunk in chunks) <= SEALED_CHUNK_BYTES
     assert unseal(chunks, size, KEY, LABEL) == THREE_CHUNKS[:size]
+
+
+@settings(max_examples=30, deadline=None)
+@given(cuts=st.lists(st.integers(0, len(THREE_CHUNKS)), max_size=6))
+def test_it_does_not_matter_in_which_pieces_the_bytes_come(sealed: list[bytes], cuts: list[int]) -> None:
+    ends = sorted(cuts)
+    pieces = [
+        THREE_CHUNKS[first:last] for first, last in zip([0, *ends], [*ends, len(THREE_CHUNKS)], strict=True)
+    ]
+    assert list(seal(pieces, len(THREE_CHUNKS), KEY, LABEL)) == sealed
+
+
+def test_more_or_fewer_bytes_than_were_told_are_not_sealed() -> None:
+    with pytest.raises(ValueError, match="3 bytes were sealed and 4 were told"):
+        list(seal([b"abc"], 4, KEY, LABEL))
 
 
 def test_nothing_of_the_plain_bytes_is_in_the_sealed_ones(sealed: list[bytes]) -> None:
@@ -43,7 +58,7 @@ def test_nothing_of_the_plain_bytes_is_in_the_sealed_ones(sealed: list[bytes]) -
 
 
 def test_the_same_bytes_under_two_keys_have_nothing_in_common(sealed: list[bytes]) -> None:
-    again = list(seal(THREE_CHUNKS, new_data_key(), LABEL))
+    again = list(seal([THREE_CHUNKS], len(THREE_CHUNKS), new_data_key(), LABEL))
     assert (
         sum(one == other for one, other in zip(sealed[0], again[0], strict=True)) < SEALED_CHUNK_BYTES / 128
     )
