@@ -189,6 +189,15 @@ class LirfClient:
         """One step of a rotation; repeat it until ``left`` is 0."""
         return self._object("POST", "/vault/rotations")
 
+    # the ledger
+
+    def ledger(self, after: int = 0, limit: int = 1000) -> list[Json]:
+        """Entries after a number, in order."""
+        return self._array("GET", "/audit", params={"after": after, "limit": limit})
+
+    def ledger_head(self) -> Json:
+        return self._object("GET", "/audit/head")
+
     # predictions
 
     def predict(self, model: str, images: Sequence[bytes], top_k: int = 5) -> list[Json]:

@@ -41,6 +41,11 @@ class Settings(BaseSettings):
     vault_transit_key: str = Field(default="lirf", description="Name of the transit key.")
     vault_transit_mount: str = Field(default="transit", description="Path of the transit engine.")
 
+    signing_key: SecretStr | None = Field(
+        default=None,
+        description="Ed25519 private key in PEM that signs ledger heads; empty means a file in data_dir.",
+    )
+
     bootstrap_key: SecretStr | None = Field(
         default=None, description="The first admin key, for deployments that cannot read it from the console."
     )
@@ -95,6 +100,11 @@ class Settings(BaseSettings):
     def keyring_file(self) -> Path:
         """Where the key-encryption keys lie unless they come from elsewhere; never in a database's folder's backup."""
         return self.data_dir / "vault" / "keyring.json"
+
+    @property
+    def signing_key_file(self) -> Path:
+        """Where the signing key lies unless it comes from the environment."""
+        return self.data_dir / "vault" / "signing.pem"
 
     @property
     def embedded_database(self) -> bool:

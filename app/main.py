@@ -9,6 +9,7 @@ import structlog
 from fastapi import FastAPI
 
 from app.api import (
+    audit,
     datasets,
     deposits,
     grants,
@@ -24,7 +25,7 @@ from app.api import (
 )
 from app.api.context import Context
 from app.api.instruments import Metrics, RequestMetrics
-from app.api.middleware import BodyLimit
+from app.api.middleware import BodyLimit, RequestId
 from app.config import Settings
 from app.db.session import open_sessions
 from app.inference.composer import Composer
@@ -73,6 +74,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     problems.install(app)
     app.add_middleware(RequestMetrics, metrics=measured)
     app.add_middleware(BodyLimit, limit_of=lambda path: _body_limit(settings, path))
+    app.add_middleware(RequestId)
     for resource in (
         models,
         datasets,
@@ -83,6 +85,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         jobs,
         keys,
         vault,
+        audit,
         health,
         metrics,
     ):

@@ -1,12 +1,41 @@
-"""Counts the bytes of request bodies as they arrive, whatever their headers claim."""
+"""Names every request, and counts the bytes of its body as they arrive, whatever its headers claim."""
 
 import contextlib
+import re
+import secrets
 from collections.abc import Callable
 
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bound_contextvars
 
 from app.api.problems import problem
 from app.domain.errors import PayloadTooLarge
+
+REQUEST_ID_HEADER = "X-Request-ID"
+_USABLE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+
+
+class RequestId:
+    """Takes the request's id from ``X-Request-ID`` or makes one; logs, ledger and answer carry it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get(REQUEST_ID_HEADER, "")
+        request_id = given if _USABLE_ID.fullmatch(given) else f"req_{secrets.token_hex(10)}"
+
+        async def named(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)[REQUEST_ID_HEADER] = request_id
+            await send(message)
+
+        with bound_contextvars(request_id=request_id):
+            await self._app(scope, receive, named)
 
 
 class BodyTooLargeError(Exception):

@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 from typer.core import TyperGroup
 
-from app.cli import deposits, keys, models, predict, vault
+from app.cli import audit, deposits, keys, models, predict, vault
 from app.cli.console import console
 from app.cli.demo.command import demo
 from app.client import JobFailedError, ProblemError
@@ -43,6 +43,7 @@ cli = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False, rich
 cli.add_typer(models.cli, name="models")
 cli.add_typer(keys.cli, name="keys")
 cli.add_typer(vault.cli, name="vault")
+cli.add_typer(audit.cli, name="audit")
 cli.command()(deposits.deposit)
 cli.command()(deposits.withdraw)
 cli.command()(deposits.end)

@@ -306,3 +306,32 @@ class IdempotencyRecord(Base):
     fingerprint: Mapped[str] = mapped_column(String(64))
     answer: Mapped[dict[str, Any]]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class LedgerEntry(Base):
+    """One decision in the hash chain of `app.domain.ledger`; the database refuses to change or delete it."""
+
+    __tablename__ = "ledger"
+
+    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    at: Mapped[str] = mapped_column(String(32))
+    actor: Mapped[str]
+    key_id: Mapped[str | None]
+    decision: Mapped[str] = mapped_column(String(64))
+    subject: Mapped[str] = mapped_column(index=True)
+    owner: Mapped[str | None] = mapped_column(index=True)
+    reason: Mapped[str | None] = mapped_column(Text)
+    request_id: Mapped[str | None]
+    facts: Mapped[dict[str, Any]]
+    previous: Mapped[str] = mapped_column(String(64))
+    hash: Mapped[str] = mapped_column(String(64))
+
+
+class LedgerHead(Base):
+    """One row, the newest entry's number and hash: appends take turns at it, and a shortened ledger shows."""
+
+    __tablename__ = "ledger_head"
+
+    id: Mapped[int] = mapped_column(primary_key=True, default=1)
+    seq: Mapped[int]
+    hash: Mapped[str] = mapped_column(String(64))

@@ -28,6 +28,7 @@ class Action(StrEnum):
     READ_DEPOSIT = "read this deposit"
     ERASE_DEPOSIT = "erase this deposit"
     GRANT = "grant rights to this deposit"
+    READ_LEDGER = "read the ledger"
     READ_JOB = "read this job"
     CANCEL_JOB = "cancel this job"
     END_WITHDRAWAL = "end this withdrawal"
@@ -58,6 +59,7 @@ RIGHTS: dict[Action, dict[Role, Reach]] = {
         Action.READ_DEPOSIT:           (A, O, N),
         Action.ERASE_DEPOSIT:          (A, O, N),
         Action.GRANT:                  (A, O, N),
+        Action.READ_LEDGER:            (A, O, N),
         Action.READ_JOB:               (A, O, N),
         Action.CANCEL_JOB:             (A, O, N),
         Action.END_WITHDRAWAL:         (A, O, O),
@@ -76,9 +78,14 @@ class Caller:
     key_id: str
 
 
+def reach_of(caller: Caller, action: Action) -> Reach:
+    """How far the caller's role reaches with ``action``."""
+    return RIGHTS[action][caller.role]
+
+
 def may(caller: Caller, action: Action, owners: Iterable[str | None] = ()) -> bool:
     """Whether the caller may do ``action`` to a resource that belongs to ``owners`` (principal ids)."""
-    reach = RIGHTS[action][caller.role]
+    reach = reach_of(caller, action)
     return reach is Reach.ALL or (reach is Reach.OWN and caller.principal_id in set(owners))
 
 

@@ -6,9 +6,11 @@ from app.db.models import Deposit, ModelVersion
 from app.db.repositories import artifacts, models
 from app.db.session import Session
 from app.domain.errors import Conflict, Gone
+from app.domain.ledger import Decision
 from app.domain.lifecycle import DepositState, advance_deposit
 from app.domain.rights import Action, Caller
 from app.services.find import find_deposit
+from app.services.record_decision import record_decision
 from app.services.views import DepositView, deposit_view
 from app.vault.vault import Vault
 
@@ -44,6 +46,10 @@ def erase_deposit(vault: Vault, caller: Caller, deposit_id: str) -> DepositView:
             version.shallow_digest = version.head_digest = None
         session.flush()
         artifacts.delete_unreferenced(session, digests)
+        facts = {"model": deposit.model_id, "originals": [version.number for version in knowing]}
+        record_decision(
+            session, caller, Decision.DEPOSIT_ERASED, deposit.id, owner=deposit.owner_id, facts=facts
+        )
         erased = deposit_view(deposit)
     vault.sessions.scrub()
     return erased

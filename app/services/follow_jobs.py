@@ -34,7 +34,7 @@ def cancel_job(sessions: Sessions, caller: Caller, job_id: str) -> JobView:
         if JobState(job.state) in JOB_ENDED:
             raise Conflict(f"Job {job_id} has ended: {job.state}.", "There is nothing left to cancel.", "job")
         if jobs.cancel_queued(session, job_id):
-            end_deposits(session, job_id, DepositState.CANCELLED)
+            end_deposits(session, job_id, DepositState.CANCELLED, caller)
         else:
             jobs.request_cancel(session, job_id)
         session.refresh(job)

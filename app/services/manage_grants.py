@@ -3,12 +3,14 @@
 from datetime import datetime
 
 from app.db.models import Grant, utc_now
-from app.db.repositories import principals, rights
+from app.db.repositories import deposits, principals, rights
 from app.db.session import Session, Sessions
 from app.domain.errors import Invalid, NotFound
+from app.domain.ledger import Decision
 from app.domain.rights import Action, Caller, Role, may
-from app.services.expiry import require_to_come
+from app.services.expiry import require_to_come, until
 from app.services.find import find_deposit, find_model, require
+from app.services.record_decision import record_decision
 from app.services.views import GrantView, grant_view
 
 
@@ -27,12 +29,14 @@ def create_grant(
             "A grant names one deposit or one model.", "Give either 'deposit' or 'model'.", "deposit"
         )
     require_to_come(expires_at)
+    owner = caller.principal_id
     if deposit is not None:
-        deposit = find_deposit(session, caller, deposit, Action.GRANT).id
+        found = find_deposit(session, caller, deposit, Action.GRANT)
+        deposit, owner = found.id, found.owner_id
     if model is not None:
         row = find_model(session, model)
         require(caller, Action.GRANT, row.owner_id)
-        model = row.id
+        model, owner = row.id, row.owner_id
     holder = principals.by_name(session, principal)
     if holder is None:
         raise NotFound(
@@ -48,6 +52,8 @@ def create_grant(
     session.add(grant)
     session.flush()
     session.refresh(grant, ["principal"])
+    facts = {"principal": holder.name, "deposit": deposit, "model": model, "expires_at": until(expires_at)}
+    record_decision(session, caller, Decision.GRANT_MADE, grant.id, owner=owner, facts=facts)
     return grant_view(grant)
 
 
@@ -64,5 +70,15 @@ def revoke_grant(sessions: Sessions, caller: Caller, grant_id: str) -> GrantView
         grant = rights.grant(session, grant_id)
         if grant is None or not may(caller, Action.GRANT, [grant.granted_by]):
             raise NotFound(f"There is no grant {grant_id!r}.", "List grants with GET /grants.", "grant")
-        grant.revoked_at = grant.revoked_at or utc_now()
+        if grant.revoked_at is None:
+            grant.revoked_at = utc_now()
+            record_decision(session, caller, Decision.GRANT_REVOKED, grant.id, owner=_owner(session, grant))
         return grant_view(grant)
+
+
+def _owner(session: Session, grant: Grant) -> str | None:
+    """Whom the granted deposit or model belongs to."""
+    if grant.deposit_id is not None:
+        deposit = deposits.get(session, grant.deposit_id)
+        return deposit.owner_id if deposit else None
+    return find_model(session, grant.model_id or "").owner_id

@@ -6,10 +6,12 @@ from app.db.models import ApiKey, Principal, utc_now
 from app.db.repositories import principals
 from app.db.session import Session, Sessions
 from app.domain.errors import Conflict, NotFound
+from app.domain.ledger import Decision
 from app.domain.rights import Action, Caller, Role
 from app.services.authenticate import KeyText
-from app.services.expiry import require_to_come
+from app.services.expiry import require_to_come, until
 from app.services.find import require
+from app.services.record_decision import record_decision
 from app.services.views import KeyView, NewKeyView, key_view
 
 FIRST_ADMIN = "admin"
@@ -25,6 +27,8 @@ def make_first_key(sessions: Sessions, key: KeyText | None = None) -> str | None
         session.add(principal)
         session.flush()
         session.add(ApiKey(id=text.id, principal_id=principal.id, secret_hash=text.hash))
+        facts = {"principal": principal.name, "role": principal.role, "expires_at": None}
+        record_decision(session, None, Decision.KEY_MADE, text.id, owner=principal.id, facts=facts)
     return str(text)
 
 
@@ -52,6 +56,8 @@ def create_key(
         )
     text = KeyText.generate()
     session.add(ApiKey(id=text.id, principal_id=row.id, secret_hash=text.hash, expires_at=expires_at))
+    facts = {"principal": row.name, "role": row.role, "expires_at": until(expires_at)}
+    record_decision(session, caller, Decision.KEY_MADE, text.id, owner=row.id, facts=facts)
     return NewKeyView(text.id, str(text), row.name, row.role, expires_at)
 
 
@@ -69,5 +75,7 @@ def revoke_key(sessions: Sessions, caller: Caller, key_id: str) -> KeyView:
             raise NotFound(f"There is no key {key_id!r}.", "List the keys with GET /keys.", "key")
         if key_id == caller.key_id:
             raise Conflict("A key cannot revoke itself.", "Revoke it with another admin key.", "key")
-        row.revoked_at = row.revoked_at or utc_now()
+        if row.revoked_at is None:
+            row.revoked_at = utc_now()
+            record_decision(session, caller, Decision.KEY_REVOKED, row.id, owner=row.principal_id)
         return key_view(row)

@@ -4,12 +4,17 @@ from pathlib import Path
 
 from app.config import Settings
 from app.db.repositories import data_keys
+from app.domain.ledger import Decision
 from app.domain.rights import Action, Caller
 from app.services.find import require
+from app.services.record_decision import record_decision
 from app.services.views import RotationView, VaultView
 from app.vault import rotation
 from app.vault.lock import LockState
 from app.vault.vault import Vault
+
+VAULT = "vault"
+"""What the ledger calls it; there is one."""
 
 
 def show_vault(vault: Vault, caller: Caller) -> VaultView:
@@ -20,12 +25,16 @@ def show_vault(vault: Vault, caller: Caller) -> VaultView:
 def seal_vault(vault: Vault, caller: Caller, reason: str) -> VaultView:
     """Take the keys out of every process: targets are served on, nothing sealed is opened or made."""
     require(caller, Action.MANAGE_VAULT)
+    with vault.sessions.write() as session:
+        record_decision(session, caller, Decision.VAULT_SEALED, VAULT, reason=reason)
     return _view(vault, vault.lock.seal(caller.name, reason))
 
 
 def unseal_vault(vault: Vault, caller: Caller) -> VaultView:
     """Let every process fetch the keys again; the vault stays sealed, and says why, where they are not to be had."""
     require(caller, Action.MANAGE_VAULT)
+    with vault.sessions.write() as session:
+        record_decision(session, caller, Decision.VAULT_UNSEALED, VAULT)
     return _view(vault, vault.lock.unseal())
 
 
@@ -39,6 +48,8 @@ def rotate_vault(vault: Vault, settings: Settings, caller: Caller) -> RotationVi
     require(caller, Action.MANAGE_VAULT)
     keyring = _keyring(settings)
     if not rotation.under_way(vault):
+        with vault.sessions.write() as session:
+            record_decision(session, caller, Decision.VAULT_ROTATED, VAULT)
         rotation.begin(vault, keyring)
     done = rotation.step(vault)
     if done.left == 0 and keyring is not None:

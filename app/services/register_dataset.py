@@ -8,6 +8,7 @@ from app.db.models import Dataset
 from app.db.repositories import datasets
 from app.db.session import Session, Sessions
 from app.domain.errors import Conflict, UnsupportedMedia
+from app.domain.ledger import Decision
 from app.domain.rights import Action, Caller, Role
 from app.lirf.data.dataset import ImageDataset
 from app.lirf.data.folders import read_zip
@@ -15,6 +16,7 @@ from app.lirf.data.parquet import read_parquet
 from app.lirf.data.source import TORCHVISION, Split, open_source
 from app.lirf.errors import InvalidInputError
 from app.services.find import find_dataset, require
+from app.services.record_decision import record_decision
 from app.services.views import DatasetView, dataset_view
 from app.vault import datasets as dataset_store
 from app.vault.datasets import StoredDataset
@@ -91,6 +93,8 @@ def register_dataset(session: Session, caller: Caller, name: str, prepared: Prep
     )
     session.add(row)
     session.flush()
+    facts = {"name": name, "source": row.source, "rows": row.rows}
+    record_decision(session, caller, Decision.DATASET_REGISTERED, row.id, owner=row.owner_id, facts=facts)
     return dataset_view(row)
 
 

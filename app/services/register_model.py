@@ -10,6 +10,7 @@ from app.db.models import Job, Model
 from app.db.repositories import models
 from app.db.session import Session, Sessions
 from app.domain.errors import Conflict, Invalid
+from app.domain.ledger import Decision
 from app.domain.lifecycle import JobKind
 from app.domain.rights import Action, Caller
 from app.lirf.checkpoint import check_fit, read_safetensors
@@ -19,6 +20,7 @@ from app.lirf.partition import require_split
 from app.services.add_version import add_version
 from app.services.find import find_dataset, require
 from app.services.plans import input_spec, require_image_shape
+from app.services.record_decision import record_decision
 from app.services.views import ModelView, model_view
 from app.vault.networks import NetworkPlan, StoredNetwork, store_network
 
@@ -126,6 +128,8 @@ def register_model(
     elif training is not None:
         job = _training_job(session, caller, model, training)
     session.flush()
+    facts = {"name": model.name, "architecture": model.architecture, "job": job}
+    record_decision(session, caller, Decision.MODEL_REGISTERED, model.id, owner=model.owner_id, facts=facts)
     session.refresh(model, ["versions"])
     return model_view(model, job)
 

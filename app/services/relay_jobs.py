@@ -9,10 +9,18 @@ from app.config import Settings
 from app.db.models import Job, utc_now
 from app.db.repositories import artifacts, data_keys, deposits, idempotency, jobs
 from app.db.session import Session, Sessions
+from app.domain.ledger import Decision
 from app.domain.lifecycle import DepositState, JobState, advance_deposit
+from app.domain.rights import Caller
+from app.services.record_decision import record_decision
 from app.vault.vault import Vault
 
 IDEMPOTENCY_LIFE = timedelta(days=2)
+
+ENDED = {
+    DepositState.FAILED: Decision.DEPOSIT_FAILED,
+    DepositState.CANCELLED: Decision.DEPOSIT_CANCELLED,
+}
 
 log = structlog.get_logger(__name__)
 
@@ -60,7 +68,10 @@ def _give_up(session: Session, job: Job) -> None:
         log.error("job_given_up", job=job.id, attempts=job.attempts)
 
 
-def end_deposits(session: Session, job_id: str, state: DepositState) -> None:
-    """Take the deposits of a job that ended without sealing to ``state``."""
+def end_deposits(session: Session, job_id: str, state: DepositState, caller: Caller | None = None) -> None:
+    """Take the deposits of a job that ended without sealing to ``state``; ``caller`` if somebody cancelled it."""
     for deposit in deposits.of_job(session, job_id):
         deposit.state = advance_deposit(DepositState(deposit.state), state)
+        record_decision(
+            session, caller, ENDED[state], deposit.id, owner=deposit.owner_id, facts={"job": job_id}
+        )

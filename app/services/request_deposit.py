@@ -10,6 +10,7 @@ from app.db.models import Dataset, Deposit, Job, Model
 from app.db.repositories import deposits
 from app.db.session import Session
 from app.domain.errors import Conflict, Invalid
+from app.domain.ledger import Decision
 from app.domain.lifecycle import JobKind
 from app.domain.rights import Action, Caller
 from app.lirf.config import DepositConfig, Objective
@@ -19,6 +20,7 @@ from app.lirf.retain import require_use
 from app.services.find import find_dataset, find_model, require, served_version
 from app.services.plan_retain import PlannedRetain, plan_retain, require_apart
 from app.services.plans import input_spec, require_image_shape
+from app.services.record_decision import record_decision
 from app.services.views import AcceptedView
 from app.vault.datasets import DatasetIndex, load_index
 from app.vault.vault import Vault
@@ -137,6 +139,15 @@ def accept_deposit(session: Session, caller: Caller, planned: PlannedDeposit) ->
     rows = [_deposit_row(caller, planned, one, job.id) for one in planned.sets]
     session.add_all(rows)
     session.flush()
+    for row in rows:
+        facts = {
+            "model": model.id,
+            "job": job.id,
+            "images": row.set_size,
+            "objective": planned.config.objective,
+            "keep_original": planned.order.keep_original,
+        }
+        record_decision(session, caller, Decision.DEPOSIT_ORDERED, row.id, owner=row.owner_id, facts=facts)
     return AcceptedView(job.id, [row.id for row in rows])
 
 

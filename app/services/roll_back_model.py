@@ -3,8 +3,10 @@
 from app.db.repositories import models
 from app.db.session import Sessions
 from app.domain.errors import Conflict, Gone, NotFound
+from app.domain.ledger import Decision
 from app.domain.rights import Action, Caller
 from app.services.find import find_model, require
+from app.services.record_decision import record_decision
 from app.services.views import ModelView, model_view
 
 
@@ -32,5 +34,9 @@ def roll_back(sessions: Sessions, caller: Caller, reference: str, number: int) -
             )
         if models.busy(session, model.id):
             raise Conflict(f"A job of {model.name!r} is open.", "Wait for it, or cancel it.", "model")
+        facts = {"from": model.current, "to": number}
         model.current = number
+        record_decision(
+            session, caller, Decision.MODEL_ROLLED_BACK, model.id, owner=model.owner_id, facts=facts
+        )
         return model_view(model)

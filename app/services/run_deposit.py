@@ -6,6 +6,7 @@ from typing import Any
 from app.db import models as rows
 from app.db.repositories import artifacts, deposits, models
 from app.db.session import Session
+from app.domain.ledger import Decision
 from app.domain.lifecycle import DepositState, advance_deposit
 from app.inference.compute import Compute
 from app.lirf.config import DepositConfig
@@ -18,6 +19,7 @@ from app.services.deposit_ground import Ground, deposit_sets, retain_set, survey
 from app.services.find import find_model
 from app.services.measure_deposit import measure_deposit
 from app.services.plans import module_label, original_label
+from app.services.record_decision import record_decision
 from app.vault.networks import (
     StoredModule,
     StoredNetwork,
@@ -122,6 +124,14 @@ def _commit(vault: Vault, job: rows.Job, claim: Claim, ground: Ground, sealed: S
             raise ClaimLostError(f"model {model.name} moved away from version {ground.base}")
         for row, module in zip(deposits.of_job(session, job.id), sealed.modules, strict=True):
             _seal(session, row, module, ground.base, number, sealed)
+            facts = {
+                "model": model.id,
+                "job": job.id,
+                "base": ground.base,
+                "target": number,
+                "fence": claim.fence,
+            }
+            record_decision(session, None, Decision.DEPOSIT_SEALED, row.id, owner=row.owner_id, facts=facts)
         _put_away(session, model.id, ground.base, sealed.original)
     if ground.stored.seal is not None and sealed.original is None:
         vault.destroy(ground.stored.seal.key_id)

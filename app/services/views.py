@@ -50,6 +50,17 @@ class RotationView:
 
 
 @dataclass(frozen=True)
+class LedgerHeadView:
+    """``envelope`` is a DSSE envelope whose payload has ``seq``, ``hash`` and ``at``; ``public_key`` is PEM."""
+
+    seq: int
+    hash: str
+    at: str
+    envelope: dict[str, Any]
+    public_key: str
+
+
+@dataclass(frozen=True)
 class DatasetView:
     id: str
     name: str

@@ -7,10 +7,12 @@ from app.db.models import Deposit, Withdrawal, utc_now
 from app.db.repositories import deposits, principals, rights
 from app.db.session import Session, Sessions
 from app.domain.errors import Conflict, Forbidden, Gone, NotFound
+from app.domain.ledger import Decision
 from app.domain.lifecycle import DepositState
 from app.domain.rights import Action, Caller, Role, may, may_withdraw
-from app.services.expiry import require_to_come
+from app.services.expiry import require_to_come, until
 from app.services.find import require
+from app.services.record_decision import record_decision
 from app.services.views import WithdrawalView, withdrawal_view
 from app.vault.lock import Lock
 
@@ -56,6 +58,20 @@ def create_withdrawal(session: Session, lock: Lock, caller: Caller, order: Withd
     )
     session.add(withdrawal)
     session.flush()
+    facts = {
+        "deposits": [deposit.id for deposit in chosen],
+        "scope": scope_name(session, withdrawal),
+        "expires_at": until(order.expires_at),
+    }
+    record_decision(
+        session,
+        caller,
+        Decision.WITHDRAWAL_MADE,
+        withdrawal.id,
+        owner=chosen[0].owner_id,
+        reason=order.reason,
+        facts=facts,
+    )
     return withdrawal_view(withdrawal, scope_name(session, withdrawal))
 
 
@@ -80,7 +96,10 @@ def end_withdrawal(sessions: Sessions, caller: Caller, withdrawal_id: str) -> Wi
                 "List withdrawals with GET /withdrawals.",
                 "withdrawal",
             )
-        row.ended_at = row.ended_at or utc_now()
+        if row.ended_at is None:
+            row.ended_at = utc_now()
+            owner = row.deposits[0].owner_id
+            record_decision(session, caller, Decision.WITHDRAWAL_ENDED, row.id, owner=owner)
         return withdrawal_view(row, scope_name(session, row))
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import SecretStr
 
 from app.config import Settings
@@ -10,6 +11,7 @@ from app.db.repositories import data_keys
 from app.db.session import Sessions, open_sessions
 from app.vault.keyring import new_keyring, parse_keyring, read_keyring, write_keyring
 from app.vault.lock import Lock
+from app.vault.signing import make_signing_key, parse_signing_key, read_signing_key
 from app.vault.transit import Transit
 from app.vault.vault import Vault
 from app.vault.wrapping import KeyProvider, KeyUnavailableError
@@ -41,6 +43,17 @@ def provider(settings: Settings) -> KeyProvider:
     return read_keyring(settings.keyring_file)
 
 
+def signing_key(settings: Settings) -> Ed25519PrivateKey:
+    """The key that signs ledger heads.
+
+    Raises:
+        Unavailable: if it is not to be had.
+    """
+    if settings.signing_key is not None:
+        return parse_signing_key(settings.signing_key.get_secret_value().encode(), "LIRF_SIGNING_KEY")
+    return read_signing_key(settings.signing_key_file)
+
+
 def prepare_vault(settings: Settings, vault: Vault) -> None:
     """Bring the key store's schema up to date; on the very first start, make a keyring if none was given.
 
@@ -54,6 +67,8 @@ def prepare_vault(settings: Settings, vault: Vault) -> None:
             if own_file and not settings.keyring_file.exists():
                 write_keyring(settings.keyring_file, new_keyring())
             state.kek_id = _active_or_none(lambda: provider(settings))
+    if settings.signing_key is None:
+        make_signing_key(settings.signing_key_file)
 
 
 def _active_or_none(opened: Callable[[], KeyProvider]) -> str | None:

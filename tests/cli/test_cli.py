@@ -1,6 +1,7 @@
 """The commands as their user types them, talking to a running service."""
 
 import io
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,11 +13,13 @@ from pathlib import Path
 import pytest
 import torch
 import typer
+from sqlalchemy import text
 from typer.testing import CliRunner
 
 from app.cli.demo.service import RunningService
 from app.cli.main import ADDED, cli, main
 from app.client import LirfClient
+from app.db.session import open_sessions
 from app.lirf.checkpoint import write_safetensors
 from app.lirf.data.images import encode_png
 from app.lirf.data.source import open_source
@@ -117,6 +120,35 @@ def test_the_vault_is_looked_at_sealed_opened_and_rotated(lirf: Lirf, imported: 
     rotated = lirf("vault", "rotate")
     assert rotated.returncode == 0, rotated.stderr
     assert "data keys are wrapped anew under kek_" in rotated.stdout
+
+
+def test_the_ledger_is_read_its_head_kept_and_both_verified(
+    lirf: Lirf, imported: Done, tmp_path: Path, service_url: str
+) -> None:
+    assert imported.returncode == 0
+    assert "key.made" in lirf("audit", "list").stdout
+    kept = tmp_path / "head.json"
+    assert "its head is kept in" in told(lirf("audit", "head", kept))
+    verified = lirf("audit", "verify", "--head", kept)
+    assert (verified.returncode, verified.stdout.endswith("entries, unbroken.\n")) == (0, True), verified
+    head = json.loads(kept.read_text())
+    kept.write_text(json.dumps({**head, "envelope": {**head["envelope"], "payload": "e30="}}))
+    assert "The kept head: The signature is not of this content" in told(
+        lirf("audit", "verify", "--head", kept)
+    )
+    sessions = open_sessions(service_url)
+    with sessions.write() as session:  # as someone who owns the database may
+        session.execute(text("DROP TRIGGER ledger_no_update"))
+        session.execute(text("UPDATE ledger SET actor = 'mallory' WHERE seq = 1"))
+    try:
+        broken = lirf("audit", "verify")
+        assert broken.returncode == 1
+        assert "Entry 1 was changed: its hash is not that of its content." in told(broken)
+    finally:
+        with sessions.write() as session:
+            session.execute(text("UPDATE ledger SET actor = 'service' WHERE seq = 1"))
+        sessions.close()
+    assert lirf("audit", "verify").returncode == 0
 
 
 def test_knowledge_is_deposited_withdrawn_and_locked_again(
@@ -223,7 +255,8 @@ def test_a_condition_without_a_value_is_refused(lirf: Lirf) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["up", "deposit", "withdraw", "end", "predict", "demo", "models", "keys", "vault", "reproduce"]
+    "command",
+    ["up", "deposit", "withdraw", "end", "predict", "demo", "models", "keys", "vault", "audit", "reproduce"],
 )
 def test_every_command_explains_itself(command: str) -> None:
     shown = CliRunner().invoke(cli, [command, "--help"])

@@ -11,9 +11,13 @@ import pytest
 from alembic import command
 from sqlalchemy import event, inspect, text
 
-from app.db.migrate import make_config, upgrade
+from app.config import Settings
+from app.db.keystore.models import KeyBase
+from app.db.migrate import KEY_STORE, SERVICE, Schema, make_config, upgrade
 from app.db.models import Base, Deposit, Principal
+from app.db.repositories import data_keys
 from app.db.session import Sessions, open_sessions
+from app.vault.keyring import read_keyring
 
 OLD_DEPOSIT = """
     INSERT INTO principals VALUES ('prn', 'owner', 'owner', 0);
@@ -28,6 +32,7 @@ OLD_DEPOSIT = """
 """
 
 TABLES = {table.name for table in Base.metadata.sorted_tables}
+KEY_TABLES = {table.name for table in KeyBase.metadata.sorted_tables}
 
 
 @pytest.fixture
@@ -38,12 +43,12 @@ def empty(empty_database_url: str) -> Iterator[Sessions]:
 
 
 def tables(sessions: Sessions) -> set[str]:
-    return set(inspect(sessions.engine).get_table_names()) - {"alembic_version"}
+    return set(inspect(sessions.engine).get_table_names()) - {SERVICE.version_table, KEY_STORE.version_table}
 
 
-def downgrade(sessions: Sessions) -> None:
+def downgrade(sessions: Sessions, schema: Schema = SERVICE) -> None:
     with sessions.engine.execution_options(lirf_write=True).connect() as connection:
-        command.downgrade(make_config(connection), "base")
+        command.downgrade(make_config(connection, schema), "base")
         connection.commit()
 
 
@@ -126,5 +131,25 @@ def test_processes_that_start_at_once_make_one_schema_and_one_first_key(
     assert [process.returncode for process in started] == [0, 0], told
     assert sorted("Admin key" in out for out, _ in told) == [False, True]
     sessions = open_sessions(empty_database_url)
-    assert tables(sessions) == TABLES
+    shared = KEY_TABLES if sessions.engine.dialect.name == "postgresql" else set()
+    assert tables(sessions) == TABLES | shared
     sessions.close()
+    settings = Settings(database_url=empty_database_url, data_dir=tmp_path)
+    with_keys = open_sessions(settings.key_store_url)
+    with with_keys.read() as session:
+        assert data_keys.state(session).kek_id == read_keyring(settings.keyring_file).newest
+    with_keys.close()
+
+
+def test_the_key_store_may_share_a_database_with_the_service_in_any_order(empty: Sessions) -> None:
+    for first, second in ((KEY_STORE, SERVICE), (SERVICE, KEY_STORE)):
+        upgrade(empty, first)
+        upgrade(empty, second)
+        assert tables(empty) == TABLES | KEY_TABLES
+        with empty.engine.connect() as connection:
+            for schema in (first, second):
+                command.check(make_config(connection, schema))
+        downgrade(empty, KEY_STORE)
+        assert tables(empty) == TABLES
+        downgrade(empty)
+        assert tables(empty) == set()

@@ -12,6 +12,8 @@ ADMINS = {Role.ADMIN}
 # who may do it to what is another's, and who may do it to what is their own
 EXPECTED = {
     Action.MANAGE_KEYS: (ADMINS, ADMINS),
+    Action.MANAGE_VAULT: (ADMINS, ADMINS),
+    Action.READ_LEDGER: (ADMINS, MAKERS),
     Action.CREATE_MODEL: (MAKERS, MAKERS),
     Action.CREATE_DATASET: (MAKERS, MAKERS),
     Action.READ_MODEL: (ANYONE, ANYONE),

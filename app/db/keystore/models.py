@@ -28,7 +28,7 @@ class DataKey(KeyBase):
 
 
 class VaultState(KeyBase):
-    """One row: the key-encryption key that wraps, and whether an admin has sealed the vault."""
+    """One row, there from the first migration on: the key that wraps, and whether an admin has sealed the vault."""
 
     __tablename__ = "vault_state"
 

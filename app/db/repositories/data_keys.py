@@ -11,17 +11,13 @@ from app.db.models import utc_now
 
 
 def state(session: Session) -> VaultState:
-    """The vault's state as it is; what was never written is open and has no key yet."""
-    return session.get(VaultState, 1) or VaultState(id=1)
+    """The vault's state as it is."""
+    return session.get_one(VaultState, 1)
 
 
 def change_state(session: Session) -> VaultState:
-    """The vault's state, to be changed in this transaction."""
-    found = session.get(VaultState, 1)
-    if found is None:
-        found = VaultState(id=1)
-        session.add(found)
-    return found
+    """The vault's state, to be changed in this transaction; other changes wait for its end."""
+    return session.scalars(select(VaultState).with_for_update()).one()
 
 
 def hold_newest(session: Session) -> str | None:

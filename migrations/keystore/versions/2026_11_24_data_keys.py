@@ -25,7 +25,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("data_keys", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_data_keys_kek_id"), ["kek_id"], unique=False)
-    op.create_table(
+    state = op.create_table(
         "vault_state",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("kek_id", sa.String(length=255), nullable=True),
@@ -34,6 +34,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_vault_state")),
     )
+    op.bulk_insert(state, [{"id": 1}])
 
 
 def downgrade() -> None:
