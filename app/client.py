@@ -113,6 +113,10 @@ class LirfClient:
     def deposits(self, model: str | None = None) -> list[Json]:
         return self._array("GET", "/deposits", params={"model": model} if model else None)
 
+    def certificate(self, deposit_id: str) -> Json:
+        """The signed statement about a deposit, to be kept and checked with ``lirf verify``."""
+        return self._object("GET", f"/deposits/{deposit_id}/certificate")
+
     def erase(self, deposit_id: str) -> Json:
         return self._object("DELETE", f"/deposits/{deposit_id}")
 

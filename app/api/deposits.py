@@ -10,12 +10,14 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from app.api.dependencies import CallerDep, ContextDep, IdempotencyKey, PageDep, accepted, repeatable
 from app.api.events import job_events
 from app.api.schemas.deposits import DepositBody
+from app.services.certify_deposit import certify_deposit
 from app.services.erase_deposit import erase_deposit
 from app.services.follow_jobs import job_of_deposit
 from app.services.idempotency import create_once
 from app.services.request_deposit import accept_deposit, plan_deposit
 from app.services.show_deposits import list_deposits, show_deposit
-from app.services.views import AcceptedView, DepositView
+from app.services.views import AcceptedView, CertificateView, DepositView
+from app.vault.opening import signing_key
 
 router = APIRouter(prefix="/deposits", tags=["deposits"])
 
@@ -56,6 +58,12 @@ def get_deposit(deposit_id: str, context: ContextDep, caller: CallerDep) -> Depo
 def delete_deposit(deposit_id: str, context: ContextDep, caller: CallerDep) -> DepositView:
     """Erase the deposit module for ever; every later use answers 410."""
     return erase_deposit(context.vault, caller, deposit_id)
+
+
+@router.get("/{deposit_id}/certificate")
+def get_certificate(deposit_id: str, context: ContextDep, caller: CallerDep) -> CertificateView:
+    """A signed statement of what was forgotten, how, and how well; check it with `lirf verify`."""
+    return certify_deposit(context.sessions, signing_key(context.settings), caller, deposit_id)
 
 
 def _followed_job(deposit_id: str, context: ContextDep, caller: CallerDep) -> str:

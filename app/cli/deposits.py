@@ -1,5 +1,7 @@
-"""`lirf deposit` and `lirf withdraw`."""
+"""`lirf deposit`, `withdraw`, `end` and `certificate`."""
 
+import json
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -68,6 +70,18 @@ def end(
     """End a withdrawal: the knowledge is locked again."""
     with connected(url, key) as client:
         typer.echo(client.end_withdrawal(withdrawal)["state"])
+
+
+def certificate(
+    deposit: Annotated[str, typer.Argument(help="The deposit's id.")],
+    output: Annotated[Path, typer.Argument(help="Where to write it.")],
+    url: UrlOption = DEFAULT_URL,
+    key: KeyOption = "",
+) -> None:
+    """Fetch a deposit's certificate: signed, to be checked offline with `lirf verify`."""
+    with connected(url, key) as client:
+        output.write_text(json.dumps(client.certificate(deposit), indent=2) + "\n")
+    typer.echo(f"Written to {output}.")
 
 
 def _selector(classes: str | None, ids: str | None, where: list[str] | None) -> dict[str, Any]:

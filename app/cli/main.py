@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from app.cli import audit, deposits, keys, models, predict, vault
 from app.cli.console import console
 from app.cli.demo.command import demo
+from app.cli.verify import verify
 from app.client import JobFailedError, ProblemError
 from app.config import Settings
 from app.lirf.errors import InvalidInputError
@@ -48,6 +49,8 @@ cli.command()(deposits.deposit)
 cli.command()(deposits.withdraw)
 cli.command()(deposits.end)
 cli.command()(predict.predict)
+cli.command()(deposits.certificate)
+cli.command()(verify)
 cli.command()(demo)
 
 

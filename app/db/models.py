@@ -212,6 +212,7 @@ class Deposit(Base):
     dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id"), index=True)
     selector: Mapped[dict[str, Any]]
     set_digest: Mapped[str] = mapped_column(String(64), index=True)
+    salt: Mapped[str] = mapped_column(String(64), default=lambda: secrets.token_hex(32))
     set_size: Mapped[int]
     classes: Mapped[list[Any] | None]
     state: Mapped[str] = mapped_column(default=DepositState.QUEUED)

@@ -97,6 +97,13 @@ def _kept_original(vault: Vault, ground: Ground) -> StoredNetwork:
     return seal_network(vault, ground.stored, Seal(vault.new_key(), original_label(model, ground.base)))
 
 
+def _digests(stored: StoredNetwork) -> dict[str, str]:
+    """SHA-256 of each part; the sealed parts of a kept original have names by chance, which tell nothing."""
+    if stored.seal is not None:
+        return {"deep": stored.deep}
+    return {"shallow": stored.shallow, "deep": stored.deep, "head": stored.head}
+
+
 def _facts(ground: Ground, modules: list[StoredModule], retain: RetainSet | None) -> dict[str, Any]:
     """What the metrics say with or without a test set."""
     return {
@@ -127,9 +134,10 @@ def _commit(vault: Vault, job: rows.Job, claim: Claim, ground: Ground, sealed: S
             facts = {
                 "model": model.id,
                 "job": job.id,
+                "fence": claim.fence,
                 "base": ground.base,
                 "target": number,
-                "fence": claim.fence,
+                "digests": {"base": _digests(ground.stored), "target": _digests(sealed.target)},
             }
             record_decision(session, None, Decision.DEPOSIT_SEALED, row.id, owner=row.owner_id, facts=facts)
         _put_away(session, model.id, ground.base, sealed.original)

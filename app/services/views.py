@@ -50,6 +50,15 @@ class RotationView:
 
 
 @dataclass(frozen=True)
+class CertificateView:
+    """``envelope`` is a DSSE envelope of an in-toto Statement; ``salt`` opens its commitment to the deposit set."""
+
+    envelope: dict[str, Any]
+    public_key: str
+    salt: str
+
+
+@dataclass(frozen=True)
 class LedgerHeadView:
     """``envelope`` is a DSSE envelope whose payload has ``seq``, ``hash`` and ``at``; ``public_key`` is PEM."""
 

@@ -256,7 +256,21 @@ def test_a_condition_without_a_value_is_refused(lirf: Lirf) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["up", "deposit", "withdraw", "end", "predict", "demo", "models", "keys", "vault", "audit", "reproduce"],
+    [
+        "up",
+        "deposit",
+        "withdraw",
+        "end",
+        "predict",
+        "demo",
+        "models",
+        "keys",
+        "vault",
+        "audit",
+        "certificate",
+        "verify",
+        "reproduce",
+    ],
 )
 def test_every_command_explains_itself(command: str) -> None:
     shown = CliRunner().invoke(cli, [command, "--help"])
