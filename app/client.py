@@ -117,8 +117,14 @@ class LirfClient:
         """The signed statement about a deposit, to be kept and checked with ``lirf verify``."""
         return self._object("GET", f"/deposits/{deposit_id}/certificate")
 
-    def erase(self, deposit_id: str) -> Json:
-        return self._object("DELETE", f"/deposits/{deposit_id}")
+    def erase(self, deposit_id: str, after: int | None = None) -> Json:
+        """Disable a deposit and have it erased ``after`` seconds; the operator's default if left out, 0 for now."""
+        params = None if after is None else {"after": after}
+        return self._object("DELETE", f"/deposits/{deposit_id}", params=params)
+
+    def enable(self, deposit_id: str) -> Json:
+        """Take a coming erasure back."""
+        return self._object("DELETE", f"/deposits/{deposit_id}/erasure")
 
     def job(self, job_id: str) -> Json:
         return self._object("GET", f"/jobs/{job_id}")

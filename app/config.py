@@ -68,6 +68,11 @@ class Settings(BaseSettings):
         default=600.0, gt=0, description="Time between two sweeps of unused artifacts."
     )
     sweep_after_seconds: float = Field(default=3600.0, gt=0, description="Age at which they are swept.")
+    erase_after_seconds: float = Field(
+        default=7 * 24 * 3600,
+        ge=0,
+        description="Time that a deposit is disabled before it is erased for ever.",
+    )
     max_attempts: int = Field(default=3, ge=1)
 
     max_json_bytes: int = 8 * MIB

@@ -32,6 +32,7 @@ from app.inference.composer import Composer
 from app.inference.compute import choose_compute
 from app.inference.engine import Engine
 from app.queue import Doorbell
+from app.services.erase_deposit import erase_due
 from app.services.relay_jobs import relay_jobs, sweep
 from app.vault.lock import LOOK_AGAIN_SECONDS
 from app.vault.opening import open_vault
@@ -119,6 +120,8 @@ def _relay(context: Context, stop: threading.Event) -> None:
     while not stop.wait(settings.relay_seconds / 2):
         try:
             relay_jobs(context.sessions, settings, context.doorbell.ring)
+            if erase_due(context.vault):
+                context.composer.forget_sealed()
             if time.monotonic() >= next_sweep:
                 next_sweep = time.monotonic() + settings.sweep_seconds
                 sweep(context.vault, settings)

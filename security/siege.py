@@ -86,7 +86,7 @@ class Siege:
         """An erased deposit stays erased, even where its rows come back from a backup of the database."""
         bank = self._bank
         kind = "a deposit is erased"
-        bank.admin.erase(bank.deposits["first"])
+        bank.admin.erase(bank.deposits["first"], after=0)
         self._report.expect(kind, "refused", bank.withdraw("first"), GONE)
         self._report.expect(kind, "target serves on", bank.ask("first", bank.owner).net, "target")
         kind = "an erased deposit's rows are put back from a backup"

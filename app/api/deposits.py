@@ -1,6 +1,7 @@
 """``/deposits``: forget, look, follow."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
@@ -11,13 +12,15 @@ from app.api.dependencies import CallerDep, ContextDep, IdempotencyKey, PageDep,
 from app.api.events import job_events
 from app.api.schemas.deposits import DepositBody
 from app.services.certify_deposit import certify_deposit
-from app.services.erase_deposit import erase_deposit
+from app.services.erase_deposit import enable_deposit, erase_deposit
 from app.services.follow_jobs import job_of_deposit
 from app.services.idempotency import create_once
 from app.services.request_deposit import accept_deposit, plan_deposit
 from app.services.show_deposits import list_deposits, show_deposit
 from app.services.views import AcceptedView, CertificateView, DepositView
 from app.vault.opening import signing_key
+
+MOST_SECONDS = 366 * 24 * 3600
 
 router = APIRouter(prefix="/deposits", tags=["deposits"])
 
@@ -55,9 +58,28 @@ def get_deposit(deposit_id: str, context: ContextDep, caller: CallerDep) -> Depo
 
 
 @router.delete("/{deposit_id}")
-def delete_deposit(deposit_id: str, context: ContextDep, caller: CallerDep) -> DepositView:
-    """Erase the deposit module for ever; every later use answers 410."""
-    return erase_deposit(context.vault, caller, deposit_id)
+def delete_deposit(
+    deposit_id: str,
+    context: ContextDep,
+    caller: CallerDep,
+    after: Annotated[
+        int | None,
+        Query(
+            ge=0, le=MOST_SECONDS, description="Seconds until it is erased for ever; the operator's default."
+        ),
+    ] = None,
+) -> DepositView:
+    """Disable the deposit now, and erase it for ever after a while; every later use answers 410."""
+    seconds = context.settings.erase_after_seconds if after is None else after
+    view = erase_deposit(context.vault, caller, deposit_id, timedelta(seconds=seconds))
+    context.composer.forget_sealed()
+    return view
+
+
+@router.delete("/{deposit_id}/erasure")
+def delete_erasure(deposit_id: str, context: ContextDep, caller: CallerDep) -> DepositView:
+    """Take a coming erasure back: the deposit is sealed again, and withdrawals of it count again."""
+    return enable_deposit(context.sessions, caller, deposit_id)
 
 
 @router.get("/{deposit_id}/certificate")

@@ -1,6 +1,8 @@
 """Bring a database to the newest schema; safe to run by several processes at once."""
 
 import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,10 +38,39 @@ KEY_STORE = Schema(KeyBase.metadata, "keystore/versions", "alembic_version_keyst
 
 def upgrade(sessions: Sessions, schema: Schema = SERVICE) -> None:
     """Run every missing migration: on PostgreSQL in one transaction each, on SQLite in one for all."""
-    with sessions.engine.execution_options(lirf_write=True).connect() as connection:
-        _lock(connection)
+    with migrating(sessions) as connection:
         command.upgrade(make_config(connection, schema), "head")
-        connection.commit()
+
+
+@contextmanager
+def migrating(sessions: Sessions) -> Iterator[Connection]:
+    """A connection to migrate on, which no other migrator gets in between; it commits when the block ends.
+
+    SQLite cannot alter a constraint: the table is made anew and the old one dropped, which must not touch the rows that
+    refer to it. So foreign keys are off meanwhile and checked at the end, as SQLite's documentation advises.
+
+    Raises:
+        ValueError: if a row would refer to nothing; nothing is changed then.
+    """
+    with sessions.engine.execution_options(lirf_write=True).connect() as connection:
+        sqlite = connection.dialect.name == "sqlite"
+        if sqlite:
+            _foreign_keys(connection, on=False)
+        try:
+            _lock(connection)
+            yield connection
+            if sqlite and (dangling := connection.exec_driver_sql("PRAGMA foreign_key_check").all()):
+                raise ValueError(f"rows would refer to nothing: {dangling[:5]}")
+            connection.commit()
+        finally:
+            connection.rollback()
+            if sqlite:
+                _foreign_keys(connection, on=True)
+
+
+def _foreign_keys(connection: Connection, *, on: bool) -> None:
+    """Outside of any transaction, in which SQLite would ignore it."""
+    connection.connection.cursor().execute(f"PRAGMA foreign_keys={'ON' if on else 'OFF'}").close()
 
 
 def make_config(connection: Connection, schema: Schema = SERVICE) -> Config:

@@ -226,6 +226,7 @@ class Deposit(Base):
     curves: Mapped[list[Any] | None]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     sealed_at: Mapped[datetime | None]
+    erase_at: Mapped[datetime | None]
 
     job: Mapped[Job] = relationship(lazy="joined", innerjoin=True)
     model: Mapped[Model] = relationship(lazy="joined", innerjoin=True)

@@ -29,6 +29,8 @@ class Decision(StrEnum):
     DEPOSIT_SEALED = "deposit.sealed"
     DEPOSIT_FAILED = "deposit.failed"
     DEPOSIT_CANCELLED = "deposit.cancelled"
+    DEPOSIT_DISABLED = "deposit.disabled"
+    DEPOSIT_ENABLED = "deposit.enabled"
     DEPOSIT_ERASED = "deposit.erased"
     GRANT_MADE = "grant.made"
     GRANT_REVOKED = "grant.revoked"

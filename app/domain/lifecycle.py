@@ -20,6 +20,7 @@ class DepositState(StrEnum):
     QUEUED = "queued"
     TRAINING = "training"
     SEALED = "sealed"
+    DISABLED = "disabled"
     ERASED = "erased"
     FAILED = "failed"
     CANCELLED = "cancelled"
@@ -39,7 +40,8 @@ DEPOSIT_TRANSITIONS: dict[DepositState, frozenset[DepositState]] = {
     DepositState.TRAINING: frozenset(
         {DepositState.TRAINING, DepositState.SEALED, DepositState.FAILED, DepositState.CANCELLED}
     ),
-    DepositState.SEALED: frozenset({DepositState.ERASED}),
+    DepositState.SEALED: frozenset({DepositState.DISABLED, DepositState.ERASED}),
+    DepositState.DISABLED: frozenset({DepositState.SEALED, DepositState.ERASED}),
     DepositState.ERASED: frozenset(),
     DepositState.FAILED: frozenset(),
     DepositState.CANCELLED: frozenset(),
@@ -47,8 +49,16 @@ DEPOSIT_TRANSITIONS: dict[DepositState, frozenset[DepositState]] = {
 
 JOB_ENDED = frozenset(state for state, onward in JOB_TRANSITIONS.items() if not onward)
 DEPOSIT_HOLDS_SET = frozenset(
-    {DepositState.QUEUED, DepositState.TRAINING, DepositState.SEALED, DepositState.ERASED}
+    {
+        DepositState.QUEUED,
+        DepositState.TRAINING,
+        DepositState.SEALED,
+        DepositState.DISABLED,
+        DepositState.ERASED,
+    }
 )
+DEPOSIT_FORGOTTEN = frozenset({DepositState.SEALED, DepositState.DISABLED, DepositState.ERASED})
+"""States of a deposit whose target net was made: its knowledge is out of the model."""
 
 
 def advance_deposit(now: DepositState, onward: DepositState) -> DepositState:

@@ -6,14 +6,12 @@ from app.db.repositories import ledger
 from app.db.session import Sessions
 from app.domain.certificate import PAYLOAD_TYPE, Facts, statement
 from app.domain.errors import Conflict
-from app.domain.lifecycle import DepositState
+from app.domain.lifecycle import DEPOSIT_FORGOTTEN, DepositState
 from app.domain.rights import Action, Caller
 from app.services.find import find_deposit
 from app.services.views import CertificateView
 from app.vault.dsse import sign
 from app.vault.signing import public_pem
-
-CERTIFIED = {DepositState.SEALED, DepositState.ERASED}
 
 
 def certify_deposit(
@@ -27,7 +25,7 @@ def certify_deposit(
     """
     with sessions.read() as session:
         row = find_deposit(session, caller, deposit_id, Action.READ_DEPOSIT)
-        if DepositState(row.state) not in CERTIFIED:
+        if DepositState(row.state) not in DEPOSIT_FORGOTTEN:
             raise Conflict(
                 f"Deposit {row.id} is {row.state}, not sealed: there is nothing to certify.",
                 f"Wait for job {row.job_id} to succeed.",

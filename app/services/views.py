@@ -142,6 +142,8 @@ class RetainView:
 class DepositView:
     """``retain`` is null where training saw the original net and the deposit set alone.
 
+    ``erase_at`` is when a disabled deposit will be erased for ever.
+
     ``metrics`` is null until the deposit is sealed. It has ``modules`` (per deposit of the job the ``bytes`` of its
     module), ``retain`` (null, or the number of kept ``samples`` that were used) and, where the order named a test set,
     ``original``, ``target``, ``recover``, ``swap``, ``oracle``, ``n`` and ``dataset``.
@@ -165,6 +167,7 @@ class DepositView:
     error: dict[str, Any] | None
     created_at: datetime
     sealed_at: datetime | None
+    erase_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -299,6 +302,7 @@ def deposit_view(row: rows.Deposit) -> DepositView:
         error=row.job.error,
         created_at=row.created_at,
         sealed_at=row.sealed_at,
+        erase_at=row.erase_at,
     )
 
 

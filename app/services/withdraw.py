@@ -36,7 +36,7 @@ def create_withdrawal(session: Session, lock: Lock, caller: Caller, order: Withd
     Raises:
         Forbidden: for a deposit that is unknown or that the caller has no right to (one answer, so that ids leak
             nothing), or if the caller may not withdraw for others.
-        Gone: if a deposit was erased.
+        Gone: if a deposit was erased, or is disabled until it is.
         Conflict: if a deposit is not sealed yet, or the deposits belong to several models.
         VaultSealed: nothing can be opened now.
     """
@@ -125,6 +125,12 @@ def _withdrawable(session: Session, caller: Caller, deposit_id: str) -> Deposit:
         )
     if deposit.state == DepositState.ERASED:
         raise Gone(f"Deposit {deposit_id!r} was erased for ever.", "It cannot be restored.", "deposits")
+    if deposit.state == DepositState.DISABLED:
+        raise Gone(
+            f"Deposit {deposit_id!r} is disabled and about to be erased.",
+            "Until then its owner can enable it again.",
+            "deposits",
+        )
     if deposit.state != DepositState.SEALED:
         raise Conflict(
             f"Deposit {deposit_id!r} is {deposit.state}, not sealed.",

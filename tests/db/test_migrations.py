@@ -13,7 +13,7 @@ from sqlalchemy import event, inspect, text
 
 from app.config import Settings
 from app.db.keystore.models import KeyBase
-from app.db.migrate import KEY_STORE, SERVICE, Schema, make_config, upgrade
+from app.db.migrate import KEY_STORE, SERVICE, Schema, make_config, migrating, upgrade
 from app.db.models import Base, Deposit, Principal
 from app.db.repositories import data_keys
 from app.db.session import Sessions, open_sessions
@@ -47,9 +47,8 @@ def tables(sessions: Sessions) -> set[str]:
 
 
 def downgrade(sessions: Sessions, schema: Schema = SERVICE) -> None:
-    with sessions.engine.execution_options(lirf_write=True).connect() as connection:
+    with migrating(sessions) as connection:
         command.downgrade(make_config(connection, schema), "base")
-        connection.commit()
 
 
 def test_the_history_leads_up_down_and_up_again(empty: Sessions) -> None:
@@ -79,19 +78,19 @@ def test_upgrading_again_keeps_every_row(empty: Sessions) -> None:
 def test_deposits_made_before_retain_sets_were_known_have_none_and_outlive_a_way_back(
     empty: Sessions,
 ) -> None:
-    with empty.engine.execution_options(lirf_write=True).connect() as connection:
+    with migrating(empty) as connection:
         command.upgrade(make_config(connection), "0001")
-        connection.commit()
+    with empty.write() as session:
         for statement in OLD_DEPOSIT.split(";"):
-            connection.execute(text(statement))
-        connection.commit()
+            session.execute(text(statement))
     upgrade(empty)
     with empty.read() as session:
         row = session.get_one(Deposit, "dep_old")
         assert (row.set_size, row.retain_selector, row.retain_size) == (7, None, None)
-    with empty.engine.execution_options(lirf_write=True).connect() as connection:
+        assert (row.state, row.erase_at, len(row.salt)) == ("sealed", None, 64)
+        assert [module.size for module in row.modules] == [9]
+    with migrating(empty) as connection:
         command.downgrade(make_config(connection), "0001")
-        connection.commit()
         assert connection.scalar(text("SELECT set_size FROM deposits")) == 7
         assert connection.scalar(text("SELECT size FROM deposit_modules")) == 9
 
@@ -110,7 +109,8 @@ def test_on_sqlite_no_other_migrator_gets_in_between_two_migrations(tmp_path: Pa
             seen.append("locked")
 
     upgrade(sessions)
-    assert seen == ["locked", "locked"]
+    assert len(seen) > 1
+    assert set(seen) == {"locked"}
     assert tables(sessions) == TABLES
     other.close()
     sessions.close()

@@ -23,6 +23,9 @@ LEGAL = {
     (D.TRAINING, D.FAILED),
     (D.TRAINING, D.CANCELLED),
     (D.SEALED, D.ERASED),
+    (D.SEALED, D.DISABLED),
+    (D.DISABLED, D.SEALED),
+    (D.DISABLED, D.ERASED),
 }
 EVERY_STEP = list(itertools.product(DepositState, DepositState))
 

@@ -71,7 +71,7 @@ def story(running: RunningService) -> Story:
         entitled.end_withdrawal(withdrawal["id"])
         told.entitled["ended"] = _ask(entitled)
         told.deposit = owner.deposit_state(deposit)
-        told.erased = owner.erase(deposit)
+        told.erased = owner.erase(deposit, after=0)
         _refused(told, "withdraw the erased", lambda: entitled.withdraw([deposit], "Too late."))
         _refused(told, "erase again", lambda: owner.erase(deposit))
         told.entitled["erased"] = _ask(entitled)

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
@@ -12,6 +13,8 @@ from app.services.roll_back_model import roll_back
 from app.services.run_job import run_job
 from app.services.views import AcceptedView
 from app.vault.vault import Vault
+
+NOW = timedelta(0)
 
 Ask = Callable[..., AcceptedView]
 
@@ -36,7 +39,7 @@ def test_a_class_deposited_before_stays_absent_even_when_its_deposit_was_erased(
     assert absent(sqlite_sessions, first.job) == ()
     run_job(vault, settings, first.job)
     if afterwards == "erased":
-        erase_deposit(vault, owner, first.deposits[0])
+        erase_deposit(vault, owner, first.deposits[0], NOW)
     assert absent(sqlite_sessions, ask_deposit("5", seal_rows=False).job) == (3,)
 
 

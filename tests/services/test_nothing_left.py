@@ -1,6 +1,7 @@
 """What a deposit and an erasure leave in the raw files of the database."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,8 @@ from app.services.views import AcceptedView
 from app.vault import artifacts
 from app.vault.networks import load_network
 from app.vault.vault import Vault
+
+NOW = timedelta(0)
 
 Ask = Callable[..., AcceptedView]
 
@@ -84,7 +87,7 @@ def test_the_sealed_rows_are_in_the_deposit_module_which_opens_until_it_is_erase
         (module,) = stored_modules([row])
     opened = bytes(vault.get(module.digest, module.seal))
     assert all(piece in opened for piece in patterns()["row"])
-    erase_deposit(vault, owner, deposit)
+    erase_deposit(vault, owner, deposit, NOW)
     assert found(settings) == set()
     with pytest.raises(Gone, match=f"The data key {module.seal.key_id} was destroyed"):
         vault.get(module.digest, module.seal)
@@ -107,7 +110,7 @@ def test_an_original_that_is_to_be_kept_is_kept_sealed_until_a_deposit_that_it_k
     stored = stored_network(*version())
     kept = published_state(load_network(vault, network_plan(version()[0]), stored))
     assert all(torch.equal(kept[name], before[name]) for name in before)
-    erase_deposit(vault, owner, deposit)
+    erase_deposit(vault, owner, deposit, NOW)
     assert version()[1].shallow_digest is None
     with pytest.raises(Gone, match="was destroyed"):
         load_network(vault, network_plan(version()[0]), stored)
@@ -119,10 +122,10 @@ def test_a_deposit_is_not_erased_while_an_original_that_knows_it_is_served(
     deposit = deposited(keep_original=True)
     roll_back(vault.sessions, owner, model, 1)
     with pytest.raises(Conflict, match="is served by version 1, which still knows") as refusal:
-        erase_deposit(vault, owner, deposit)
+        erase_deposit(vault, owner, deposit, NOW)
     assert refusal.value.remedy == "Roll it back to version 2 first."
     roll_back(vault.sessions, owner, model, 2)
-    assert erase_deposit(vault, owner, deposit).state == "erased"
+    assert erase_deposit(vault, owner, deposit, NOW).state == "erased"
 
 
 def test_images_that_were_retained_lie_in_their_data_set_and_nowhere_else(
@@ -143,7 +146,7 @@ def test_images_that_were_retained_lie_in_their_data_set_and_nowhere_else(
     assert not any(image in opened for image in pixels)
     assert [raw_files(settings).count(image) for image in pixels] == before
     assert before == [1] * len(rows)
-    erase_deposit(vault, owner, deposit)
+    erase_deposit(vault, owner, deposit, NOW)
     assert [raw_files(settings).count(image) for image in pixels] == before
 
 

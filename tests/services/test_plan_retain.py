@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -19,6 +20,8 @@ from app.services.run_job import run_job
 from app.services.show_deposits import show_deposit
 from app.services.views import AcceptedView, RetainView
 from app.vault.vault import Vault
+
+NOW = timedelta(0)
 
 DIGITS = open_source("digits", "test")
 
@@ -141,7 +144,7 @@ def test_images_of_a_class_that_was_deposited_before_are_refused(
     if afterwards != "queued":
         run_job(vault, settings, first.job)
     if afterwards == "erased":
-        erase_deposit(vault, owner, first.deposits[0])
+        erase_deposit(vault, owner, first.deposits[0], NOW)
     with pytest.raises(Conflict) as refusal:
         ask(order)
     assert_refused(sqlite_sessions, refusal, "Class '5' was deposited before", first.deposits[0])

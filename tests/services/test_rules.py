@@ -20,6 +20,8 @@ from app.services.views import AcceptedView
 from app.services.withdraw import WithdrawalOrder, create_withdrawal
 from app.vault.vault import Vault
 
+NOW = timedelta(0)
+
 AskDeposit = Callable[..., AcceptedView]
 
 ADMIN = Caller("prn_admin", "admin", Role.ADMIN, "key_admin")
@@ -171,13 +173,13 @@ class TestErasing:
     def test_an_erased_deposit_keeps_no_bytes_and_is_gone(
         self, vault: Vault, sqlite_sessions: Sessions, owner: Caller, sealed: str
     ) -> None:
-        assert erase_deposit(vault, owner, sealed).state == "erased"
+        assert erase_deposit(vault, owner, sealed, NOW).state == "erased"
         with sqlite_sessions.read() as session:
             row = deposits.get(session, sealed)
             assert row is not None
             assert [module.digest for module in row.modules] == [None]
         with pytest.raises(Gone):
-            erase_deposit(vault, owner, sealed)
+            erase_deposit(vault, owner, sealed, NOW)
         with pytest.raises(Gone), sqlite_sessions.write() as session:
             create_withdrawal(session, vault.lock, owner, order(sealed))
 
@@ -185,5 +187,5 @@ class TestErasing:
         self, vault: Vault, owner: Caller, ask_deposit: AskDeposit
     ) -> None:
         with pytest.raises(Conflict) as refusal:
-            erase_deposit(vault, owner, ask_deposit("3").deposits[0])
+            erase_deposit(vault, owner, ask_deposit("3").deposits[0], NOW)
         assert "DELETE /jobs/job_" in refusal.value.remedy

@@ -5,8 +5,9 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, selectinload
 
+from app.db.clock import now_epoch
 from app.db.models import Deposit, DepositModuleVersion
-from app.domain.lifecycle import DEPOSIT_HOLDS_SET, DepositState
+from app.domain.lifecycle import DEPOSIT_FORGOTTEN, DEPOSIT_HOLDS_SET, DepositState
 
 
 def get(session: Session, deposit_id: str) -> Deposit | None:
@@ -51,11 +52,20 @@ def holding(session: Session, model_id: str) -> Sequence[Deposit]:
 
 def forgotten_by(session: Session, model_id: str, lineage: Collection[int]) -> Sequence[Deposit]:
     """Deposits whose knowledge a version of this lineage has lost, whether it is sealed or erased."""
-    done = (DepositState.SEALED, DepositState.ERASED)
     statement = select(Deposit).where(
-        Deposit.model_id == model_id, Deposit.state.in_(done), Deposit.target_version.in_(lineage)
+        Deposit.model_id == model_id,
+        Deposit.state.in_(tuple(DEPOSIT_FORGOTTEN)),
+        Deposit.target_version.in_(lineage),
     )
     return session.scalars(statement.order_by(Deposit.id)).unique().all()
+
+
+def due_for_erasure(session: Session) -> Sequence[str]:
+    """Ids of disabled deposits whose time has come, by the database's clock."""
+    statement = select(Deposit.id).where(
+        Deposit.state == DepositState.DISABLED, Deposit.erase_at <= now_epoch()
+    )
+    return session.scalars(statement.order_by(Deposit.id)).all()
 
 
 def modules_in_clear(session: Session) -> Sequence[DepositModuleVersion]:
