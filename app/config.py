@@ -75,6 +75,9 @@ class Settings(BaseSettings):
     )
     max_attempts: int = Field(default=3, ge=1)
 
+    auth_failures_per_minute: int = Field(
+        default=60, ge=1, description="Failed authentications of one address in a minute, before it gets 429."
+    )
     max_json_bytes: int = 8 * MIB
     max_upload_bytes: int = 2048 * MIB
     cache_bytes: int = Field(default=512 * MIB, description="Budget of the nets kept ready for prediction.")

@@ -24,8 +24,9 @@ from app.api import (
     withdrawals,
 )
 from app.api.context import Context
+from app.api.failures import AuthFailures
 from app.api.instruments import Metrics, RequestMetrics
-from app.api.middleware import BodyLimit, RequestId
+from app.api.middleware import BodyLimit, RequestId, SecurityHeaders
 from app.config import Settings
 from app.db.session import open_sessions
 from app.inference.composer import Composer
@@ -75,6 +76,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     problems.install(app)
     app.add_middleware(RequestMetrics, metrics=measured)
     app.add_middleware(BodyLimit, limit_of=lambda path: _body_limit(settings, path))
+    app.add_middleware(SecurityHeaders)
     app.add_middleware(RequestId)
     for resource in (
         models,
@@ -110,6 +112,7 @@ def _open(settings: Settings, measured: Metrics) -> Context:
         engine=Engine(choose_compute(settings.device, settings.threads).device),
         doorbell=Doorbell(settings),
         metrics=measured,
+        failures=AuthFailures(settings.auth_failures_per_minute),
     )
 
 

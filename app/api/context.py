@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from app.api.failures import AuthFailures
 from app.api.instruments import Metrics
 from app.config import Settings
 from app.db.session import Sessions
@@ -20,3 +21,4 @@ class Context:
     engine: Engine
     doorbell: Doorbell
     metrics: Metrics
+    failures: AuthFailures

@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 
 from app.api.context import Context
+from app.domain.errors import Unauthenticated
 from app.domain.rights import Caller
 from app.services.authenticate import authenticate
 from app.services.idempotency import Repeatable, fingerprint
@@ -27,11 +28,18 @@ ContextDep = Annotated[Context, Depends(_context)]
 
 
 def _caller(
+    request: Request,
     context: ContextDep,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)],
     header: Annotated[str | None, Security(api_key)],
 ) -> Caller:
-    return authenticate(context.sessions, credentials.credentials if credentials else header)
+    address = request.client.host if request.client else ""
+    context.failures.check(address)
+    try:
+        return authenticate(context.sessions, credentials.credentials if credentials else header)
+    except Unauthenticated:
+        context.failures.failed(address)
+        raise
 
 
 CallerDep = Annotated[Caller, Depends(_caller)]

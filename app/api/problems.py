@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from app.domain.errors import Invalid, ServiceError, Unauthenticated
+from app.domain.errors import Invalid, ServiceError, TooMany, Unauthenticated
 from app.lirf.errors import InvalidInputError
 
 MEDIA_TYPE = "application/problem+json"
@@ -67,6 +67,8 @@ def problem(
 async def _service_error(_request: Request, error: Exception) -> JSONResponse:
     error = cast("ServiceError", error)
     headers = {"WWW-Authenticate": 'Bearer realm="lirf"'} if isinstance(error, Unauthenticated) else {}
+    if isinstance(error, TooMany):
+        headers = {"Retry-After": str(error.retry_after)}
     return problem(
         error.status,
         error.slug,

@@ -9,6 +9,7 @@ ServiceError
 ├── PayloadTooLarge     413
 ├── UnsupportedMedia    415
 ├── Invalid             422
+├── TooMany             429
 └── Unavailable         503
     ├── VaultSealed     503
     └── Damaged         503
@@ -67,6 +68,16 @@ class UnsupportedMedia(ServiceError):
 
 class Invalid(ServiceError):
     status, slug, title = 422, "invalid-input", "Input cannot be used"
+
+
+class TooMany(ServiceError):
+    """``retry_after`` is in seconds."""
+
+    status, slug, title = 429, "too-many", "Too many requests"
+
+    def __init__(self, detail: str, remedy: str = "", field: str | None = None, *, retry_after: int) -> None:
+        super().__init__(detail, remedy, field)
+        self.retry_after = retry_after
 
 
 class Unavailable(ServiceError):

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ Headers = dict[str, str]
 def settings(tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path) -> Settings:
     folder = tmp_path_factory.mktemp("api")
     shutil.copy(migrated_sqlite, folder / "lirf.db")
-    return Settings(data_dir=folder, threads=1)
+    return Settings(data_dir=folder, threads=1, auth_failures_per_minute=100_000)
 
 
 @pytest.fixture(scope="module")
@@ -50,10 +51,9 @@ def vault(settings: Settings, database: Sessions) -> Iterator[Vault]:
     opened.close()
 
 
-@pytest.fixture(scope="module")
-def http(settings: Settings, vault: Vault) -> Iterator[httpx.Client]:
-    """A client of the application, whose vault is open, which listens on a socket of its own."""
-    assert not vault.lock.state().sealed
+@contextmanager
+def listening(settings: Settings) -> Iterator[httpx.Client]:
+    """A client of the application, which listens on a socket of its own."""
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(create_app(settings), log_config=None, access_log=False))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
@@ -67,6 +67,20 @@ def http(settings: Settings, vault: Vault) -> Iterator[httpx.Client]:
         server.should_exit = True
         thread.join()
         listener.close()
+
+
+@pytest.fixture(scope="session")
+def serve() -> Callable[[Settings], AbstractContextManager[httpx.Client]]:
+    """Serve the application as some settings say."""
+    return listening
+
+
+@pytest.fixture(scope="module")
+def http(settings: Settings, vault: Vault) -> Iterator[httpx.Client]:
+    """A client of the application, whose vault is open."""
+    assert not vault.lock.state().sealed
+    with listening(settings) as client:
+        yield client
 
 
 @pytest.fixture(scope="module")
