@@ -12,6 +12,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 MEASURED = ("app", "workers", "migrations", "benchmarks", "experiments", "constraints.txt")
+RESULTS = (":(exclude)benchmarks/results", ":(exclude)experiments/results")
+"""What measurements write does not change what is measured."""
 PACKAGES = ("torch", "torchvision", "torch-pruning", "fastapi", "uvicorn", "sqlalchemy", "celery")
 
 
@@ -36,7 +38,7 @@ def circumstances() -> Circumstances:
 
 def commit() -> str:
     head = _git("rev-parse", "HEAD")
-    changed = head and _git("status", "--porcelain", "--untracked-files=no", "--", *MEASURED)
+    changed = head and _git("status", "--porcelain", "--untracked-files=no", "--", *MEASURED, *RESULTS)
     return (head or "unknown") + ("+changes" if changed else "")
 
 
