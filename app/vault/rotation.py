@@ -53,6 +53,8 @@ def step(vault: Vault) -> Rotated:
     try:
         with vault.key_store.write() as session:
             newest = provider.wrap(bytes(KEY_BYTES), "")
+            # before `finish` may drop the old key, every process must have been told not to wrap under it
+            data_keys.change_state(session).kek_id = newest.key_id
             stale = data_keys.under_other_keys(session, newest.key_id, newest.check, KEYS_AT_ONCE)
             for row in stale:
                 key = provider.unwrap(WrappedKey(row.kek_id, row.kek_check, row.wrapped or b""), row.id)

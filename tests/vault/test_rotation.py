@@ -104,6 +104,19 @@ def test_a_rotation_that_is_broken_off_goes_on_where_it_was(
     assert all_open(vault, sealed)
 
 
+def test_a_rotation_that_broke_off_before_others_were_told_tells_them_when_it_goes_on(
+    vault: Vault, other_process: Vault, keyring_file: Path, sealed: list[tuple[str, Seal, bytes]]
+) -> None:
+    write_keyring(keyring_file, read_keyring(keyring_file).rotated())  # as far as `begin` got
+    assert rotation.under_way(vault)
+    new = rotation.step(vault).key_id
+    key_id = other_process.new_key()
+    with vault.key_store.read() as session:
+        assert session.get_one(DataKey, key_id).kek_id == new == read_keyring(keyring_file).newest
+    rotation.finish(vault, keyring_file)
+    assert all_open(other_process, sealed)
+
+
 @pytest.mark.usefixtures("few_at_once")
 def test_no_read_fails_while_keys_are_rotated(
     vault: Vault, other_process: Vault, keyring_file: Path, sealed: list[tuple[str, Seal, bytes]]
