@@ -106,7 +106,7 @@ class Settings(BaseSettings):
 
     @property
     def keyring_file(self) -> Path:
-        """Where the key-encryption keys lie unless they come from elsewhere; never in a database's folder's backup."""
+        """Where the key-encryption keys lie unless they come from elsewhere; backed up apart from the databases."""
         return self.data_dir / "vault" / "keyring.json"
 
     @property

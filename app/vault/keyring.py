@@ -5,7 +5,6 @@ import binascii
 import hashlib
 import hmac
 import json
-import os
 import secrets
 import stat
 from collections.abc import Mapping
@@ -15,13 +14,13 @@ from pathlib import Path
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from app.vault.private_file import ONLY_OWNER, write_beside
 from app.vault.sealing import KEY_BYTES
 from app.vault.wrapping import KeyUnavailableError, UnwrapError, WrappedKey, WrongKeyError
 
 _NONCE_BYTES = 12
 _CHECKED = b"lirf key check value 1"
 _BOUND = b"lirf-wrap-1:"
-_ONLY_OWNER = 0o077
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,7 @@ def read_keyring(path: Path) -> Keyring:
         raise KeyUnavailableError(f"There is no keyring at {path}. Put it back from its backup.") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise KeyUnavailableError(f"{path} is not a keyring. Put it back from its backup.") from error
-    if stat.S_IMODE(mode) & _ONLY_OWNER:
+    if stat.S_IMODE(mode) & ONLY_OWNER:
         raise KeyUnavailableError(f"Others may read the keyring. Run: chmod 600 {path}")
     if ring.newest not in ring.keys:
         raise KeyUnavailableError(f"{path} lacks its newest key {ring.newest}.")
@@ -118,15 +117,8 @@ def read_keyring(path: Path) -> Keyring:
 
 def write_keyring(path: Path, ring: Keyring) -> None:
     """Put a keyring in place of the file, whole or not at all, readable by its owner alone."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    beside = path.with_suffix(f".{secrets.token_hex(4)}")
     content = {"newest": ring.newest, "keys": {name: _encoded(key) for name, key in ring.keys.items()}}
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        json.dump(content, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
+    write_beside(path, json.dumps(content, indent=1).encode()).replace(path)
 
 
 def _new_key_id() -> str:

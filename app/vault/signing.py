@@ -1,7 +1,6 @@
 """The service's signing key: in a file that only its owner can read, made on the first start, or in the environment."""
 
 import os
-import secrets
 import stat
 from pathlib import Path
 
@@ -17,8 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from app.domain.errors import Unavailable
-
-_ONLY_OWNER = 0o077
+from app.vault.private_file import ONLY_OWNER, write_beside
 
 
 def parse_signing_key(pem: bytes, where: str) -> Ed25519PrivateKey:
@@ -48,21 +46,15 @@ def read_signing_key(path: Path) -> Ed25519PrivateKey:
         raise Unavailable(
             f"There is no signing key at {path}.", "An operator puts it back from its backup."
         ) from error
-    if stat.S_IMODE(mode) & _ONLY_OWNER:
+    if stat.S_IMODE(mode) & ONLY_OWNER:
         raise Unavailable("Others may read the signing key.", f"An operator runs: chmod 600 {path}")
     return parse_signing_key(pem, str(path))
 
 
 def make_signing_key(path: Path) -> None:
     """Put a new key into the file, unless one is there; of several processes at once, one makes it."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    beside = path.with_suffix(f".{secrets.token_hex(4)}")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(pem)
-        file.flush()
-        os.fsync(file.fileno())
+    beside = write_beside(path, pem)
     try:
         os.link(beside, path)  # unlike a rename, this fails where a key is already
     except FileExistsError:
