@@ -8,7 +8,7 @@ WORKERS ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-cifar10 serve test test-slow check format bench bench-deposit bench-sealing security constraints clean
+.PHONY: help install demo demo-cifar10 serve test test-slow check format bench bench-deposit bench-sealing security fuzz constraints clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -34,12 +34,13 @@ test: $(STAMP) ## Run all tests but the slow ones
 test-slow: $(STAMP) ## Run the tests that take minutes
 	$(BIN)/pytest -m slow --timeout 3000
 
-check: $(STAMP) ## Lint, types, import contracts, schema drift
+check: $(STAMP) ## Lint, types, import contracts, schema drift, known vulnerabilities
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m migrations.check
+	$(BIN)/python -m security.audit
 
 format: $(STAMP) ## Format the code and mend what the linter can
 	$(BIN)/ruff format .
@@ -56,6 +57,9 @@ bench-sealing: $(STAMP) ## What the vault costs, beside plain bytes through the 
 
 security: $(STAMP) ## Attack the vault of a running service and count what was refused
 	$(BIN)/python -m security
+
+fuzz: $(STAMP) ## Send 20,000 malformed requests and files to a running service
+	$(BIN)/python -m security.fuzz
 
 constraints: $(STAMP) ## Write the installed versions to constraints.txt
 	$(BIN)/python -m pip freeze --exclude-editable \

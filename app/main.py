@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import structlog
 from fastapi import FastAPI
@@ -35,6 +36,7 @@ from app.inference.engine import Engine
 from app.queue import Doorbell
 from app.services.erase_deposit import erase_due
 from app.services.relay_jobs import relay_jobs, sweep
+from app.services.remove_images import remove_images_left
 from app.vault.lock import LOOK_AGAIN_SECONDS
 from app.vault.opening import open_vault
 
@@ -72,6 +74,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version="0.1.0",
         lifespan=lifespan,
         responses=problems.RESPONSES,
+        generate_unique_id_function=lambda route: route.name,
     )
     problems.install(app)
     app.add_middleware(RequestMetrics, metrics=measured)
@@ -125,6 +128,7 @@ def _relay(context: Context, stop: threading.Event) -> None:
             relay_jobs(context.sessions, settings, context.doorbell.ring)
             if erase_due(context.vault):
                 context.composer.forget_sealed()
+            remove_images_left(context.sessions, timedelta(seconds=settings.lease_seconds))
             if time.monotonic() >= next_sweep:
                 next_sweep = time.monotonic() + settings.sweep_seconds
                 sweep(context.vault, settings)

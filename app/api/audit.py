@@ -14,7 +14,7 @@ router = APIRouter(prefix="/audit", tags=["audit"])
 
 
 @router.get("")
-def entries(
+def get_entries(
     context: ContextDep,
     caller: CallerDep,
     limit: Annotated[int, Query(ge=1, le=1000, description="Most entries to return.")] = 100,
@@ -25,6 +25,6 @@ def entries(
 
 
 @router.get("/head")
-def head(context: ContextDep, _caller: CallerDep) -> LedgerHeadView:
+def get_head(context: ContextDep, _caller: CallerDep) -> LedgerHeadView:
     """The newest entry's hash, signed: keep it, and nobody can rewrite the ledger before it unseen."""
     return signed_head(context.sessions, signing_key(context.settings))

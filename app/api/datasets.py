@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 
 from app.api.dependencies import CallerDep, ContextDep, IdempotencyKey, PageDep, created, repeatable
+from app.api.links import ID, linked
 from app.api.schemas import Body
 from app.api.schemas.datasets import BuiltinBody, UploadBody
 from app.api.submissions import Submission, documented, read_submission
@@ -31,6 +32,7 @@ async def _submission(request: Request, _caller: CallerDep) -> Submission[Body]:
     "",
     status_code=201,
     response_model=DatasetView,
+    responses={201: linked(get_dataset={"dataset": ID})},
     openapi_extra=documented(BuiltinBody, UploadBody, "file"),
 )
 def upload(

@@ -4,28 +4,44 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import JSONResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from app.api.dependencies import CallerDep, ContextDep, IdempotencyKey, PageDep, accepted, repeatable
 from app.api.events import job_events
+from app.api.links import FIRST_DEPOSIT, JOB, linked
 from app.api.schemas.deposits import DepositBody
 from app.services.certify_deposit import certify_deposit
 from app.services.erase_deposit import enable_deposit, erase_deposit
 from app.services.follow_jobs import job_of_deposit
 from app.services.idempotency import create_once
+from app.services.keep_images import kept_images
 from app.services.request_deposit import accept_deposit, plan_deposit
 from app.services.show_deposits import list_deposits, show_deposit
 from app.services.views import AcceptedView, CertificateView, DepositView
 from app.vault.opening import signing_key
 
+PARQUET = "application/vnd.apache.parquet"
 MOST_SECONDS = 366 * 24 * 3600
 
 router = APIRouter(prefix="/deposits", tags=["deposits"])
 
 
-@router.post("", status_code=202, response_model=AcceptedView)
+@router.post(
+    "",
+    status_code=202,
+    response_model=AcceptedView,
+    responses={
+        202: linked(
+            get_job={"job_id": JOB},
+            delete_job={"job_id": JOB},
+            get_deposit={"deposit_id": FIRST_DEPOSIT},
+            get_certificate={"deposit_id": FIRST_DEPOSIT},
+            delete_deposit={"deposit_id": FIRST_DEPOSIT},
+        )
+    },
+)
 def deposit(
     body: DepositBody, context: ContextDep, caller: CallerDep, key: IdempotencyKey = None
 ) -> JSONResponse:
@@ -88,12 +104,24 @@ def get_certificate(deposit_id: str, context: ContextDep, caller: CallerDep) -> 
     return certify_deposit(context.sessions, signing_key(context.settings), caller, deposit_id)
 
 
+@router.get(
+    "/{deposit_id}/images",
+    response_class=Response,
+    responses={200: {"content": {PARQUET: {"schema": {"type": "string", "format": "binary"}}}}},
+)
+def get_kept_images(deposit_id: str, context: ContextDep, caller: CallerDep) -> Response:
+    """The deposit set's images, where they were kept with the original: Parquet, as POST /datasets reads it."""
+    data = kept_images(context.vault, caller, deposit_id)
+    name = {"Content-Disposition": f'attachment; filename="{deposit_id}.parquet"'}
+    return Response(data, media_type=PARQUET, headers=name)
+
+
 def _followed_job(deposit_id: str, context: ContextDep, caller: CallerDep) -> str:
     return job_of_deposit(context.sessions, caller, deposit_id)
 
 
 @router.get("/{deposit_id}/events", response_class=EventSourceResponse)
-async def get_events(
+async def get_deposit_events(
     context: ContextDep, job_id: Annotated[str, Depends(_followed_job)]
 ) -> AsyncIterator[ServerSentEvent]:
     """Server-sent events of the deposit's job: epoch, losses, time left; ``end`` comes last."""

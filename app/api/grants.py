@@ -4,6 +4,7 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
 from app.api.dependencies import CallerDep, ContextDep, IdempotencyKey, PageDep, created, repeatable
+from app.api.links import ID, linked
 from app.api.schemas.rights import GrantBody
 from app.services.idempotency import create_once
 from app.services.manage_grants import create_grant, list_grants, revoke_grant
@@ -12,7 +13,9 @@ from app.services.views import GrantView
 router = APIRouter(prefix="/grants", tags=["rights"])
 
 
-@router.post("", status_code=201, response_model=GrantView)
+@router.post(
+    "", status_code=201, response_model=GrantView, responses={201: linked(delete_grant={"grant_id": ID})}
+)
 def make_grant(
     body: GrantBody, context: ContextDep, caller: CallerDep, key: IdempotencyKey = None
 ) -> JSONResponse:

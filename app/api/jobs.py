@@ -36,7 +36,7 @@ def _readable_job(job_id: str, context: ContextDep, caller: CallerDep) -> str:
 
 
 @router.get("/{job_id}/events", response_class=EventSourceResponse)
-async def get_events(
+async def get_job_events(
     context: ContextDep, job_id: Annotated[str, Depends(_readable_job)]
 ) -> AsyncIterator[ServerSentEvent]:
     """Server-sent events: ``progress`` whenever the job changed, then ``end`` with its last state."""

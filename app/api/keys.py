@@ -4,6 +4,7 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
 from app.api.dependencies import CallerDep, ContextDep, IdempotencyKey, PageDep, created, repeatable
+from app.api.links import ID, linked
 from app.api.schemas.rights import KeyBody
 from app.services.idempotency import create_once
 from app.services.manage_keys import create_key, list_keys, revoke_key
@@ -12,7 +13,9 @@ from app.services.views import KeyView, NewKeyView
 router = APIRouter(prefix="/keys", tags=["rights"])
 
 
-@router.post("", status_code=201, response_model=NewKeyView)
+@router.post(
+    "", status_code=201, response_model=NewKeyView, responses={201: linked(delete_key={"key_id": ID})}
+)
 def make_key(
     body: KeyBody, context: ContextDep, caller: CallerDep, key: IdempotencyKey = None
 ) -> JSONResponse:

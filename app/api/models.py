@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 
 from app.api.dependencies import CallerDep, ContextDep, IdempotencyKey, PageDep, accepted, created, repeatable
+from app.api.links import JOB, linked
 from app.api.schemas.models import ModelBody, RollbackBody
 from app.api.submissions import Submission, documented, read_submission
 from app.services.idempotency import create_once
@@ -14,6 +15,8 @@ from app.services.roll_back_model import roll_back
 from app.services.show_models import list_models, list_versions, show_model
 from app.services.uploads import kept_if_registered
 from app.services.views import ModelView, VersionView
+
+NAME = "$response.body#/name"
 
 router = APIRouter(prefix="/models", tags=["models"])
 
@@ -26,7 +29,14 @@ async def _submission(request: Request, _caller: CallerDep) -> Submission[ModelB
     "",
     status_code=201,
     response_model=ModelView,
-    responses={202: {"model": ModelView, "description": "T0 is being trained by `job`."}},
+    responses={
+        201: linked(get_model={"name": NAME}, get_versions={"name": NAME}),
+        202: {
+            "model": ModelView,
+            "description": "T0 is being trained by `job`.",
+            **linked(get_model={"name": NAME}, get_job={"job_id": JOB}, delete_job={"job_id": JOB}),
+        },
+    },
     openapi_extra=documented(ModelBody, ModelBody, "weights"),
 )
 def register(

@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from app.domain.errors import Invalid, ServiceError, TooMany, Unauthenticated
 from app.lirf.errors import InvalidInputError
@@ -34,9 +35,13 @@ class Problem(BaseModel):
 
 
 RESPONSES: dict[int | str, dict[str, Any]] = {
-    "4XX": {"model": Problem, "description": "The request was refused; nothing was changed."},
-    "5XX": {"model": Problem, "description": "The service could not answer."},
+    "4XX": {"description": "The request was refused; nothing was changed."},
+    "5XX": {"description": "The service could not answer."},
 }
+for _response in RESPONSES.values():
+    _response["content"] = {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
 def install(app: FastAPI) -> None:
@@ -108,13 +113,26 @@ def validation_problem(faults: Sequence[Any]) -> JSONResponse:
     )
 
 
-async def _http_exception(_request: Request, error: Exception) -> JSONResponse:
+async def _http_exception(request: Request, error: Exception) -> JSONResponse:
     error = cast("HTTPException", error)
+    headers = error.headers
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers = {"Allow": ", ".join(_allowed(request))}
     title = HTTPStatus(error.status_code).phrase
     slug = title.lower().replace(" ", "-")
-    return problem(
-        error.status_code, slug, title, f"{error.detail}.".replace("..", "."), headers=error.headers
-    )
+    return problem(error.status_code, slug, title, f"{error.detail}.".replace("..", "."), headers=headers)
+
+
+def _allowed(request: Request) -> list[str]:
+    """Every method that some route answers at the request's path; a route by itself tells only its own."""
+    return [
+        method
+        for method in METHODS
+        if any(
+            route.matches({**request.scope, "method": method})[0] is Match.FULL
+            for route in request.app.router.routes
+        )
+    ]
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:

@@ -18,13 +18,13 @@ class SealBody(Body):
 
 
 @router.get("")
-def show(context: ContextDep, caller: CallerDep) -> VaultView:
+def get_vault(context: ContextDep, caller: CallerDep) -> VaultView:
     """Whether the vault is open, and which keys wrap how many data keys."""
     return show_vault(context.vault, caller)
 
 
 @router.post("/seal")
-def seal(body: SealBody, context: ContextDep, caller: CallerDep) -> VaultView:
+def post_seal(body: SealBody, context: ContextDep, caller: CallerDep) -> VaultView:
     """Drop the keys from every process: targets are served on, deposits and withdrawals answer 503."""
     view = seal_vault(context.vault, caller, body.reason)
     context.composer.forget_sealed()
@@ -32,12 +32,12 @@ def seal(body: SealBody, context: ContextDep, caller: CallerDep) -> VaultView:
 
 
 @router.post("/unseal")
-def unseal(context: ContextDep, caller: CallerDep) -> VaultView:
+def post_unseal(context: ContextDep, caller: CallerDep) -> VaultView:
     """Fetch the keys again; the answer says why if they are not to be had."""
     return unseal_vault(context.vault, caller)
 
 
 @router.post("/rotations")
-def rotate(context: ContextDep, caller: CallerDep) -> RotationView:
+def post_rotation(context: ContextDep, caller: CallerDep) -> RotationView:
     """Do one step of a rotation of the key-encryption key; repeat until ``left`` is 0."""
     return rotate_vault(context.vault, context.settings, caller)

@@ -4,6 +4,7 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
 from app.api.dependencies import CallerDep, ContextDep, IdempotencyKey, PageDep, created, repeatable
+from app.api.links import ID, linked
 from app.api.schemas.rights import WithdrawalBody
 from app.services.idempotency import create_once
 from app.services.views import WithdrawalView
@@ -12,7 +13,12 @@ from app.services.withdraw import create_withdrawal, end_withdrawal, list_withdr
 router = APIRouter(prefix="/withdrawals", tags=["withdrawals"])
 
 
-@router.post("", status_code=201, response_model=WithdrawalView)
+@router.post(
+    "",
+    status_code=201,
+    response_model=WithdrawalView,
+    responses={201: linked(delete_withdrawal={"withdrawal_id": ID})},
+)
 def withdraw(
     body: WithdrawalBody, context: ContextDep, caller: CallerDep, key: IdempotencyKey = None
 ) -> JSONResponse:
@@ -32,6 +38,6 @@ def get_withdrawals(context: ContextDep, caller: CallerDep, page: PageDep) -> li
 
 
 @router.delete("/{withdrawal_id}")
-def end(withdrawal_id: str, context: ContextDep, caller: CallerDep) -> WithdrawalView:
+def delete_withdrawal(withdrawal_id: str, context: ContextDep, caller: CallerDep) -> WithdrawalView:
     """Lock the knowledge again; the next prediction is the target net's."""
     return end_withdrawal(context.sessions, caller, withdrawal_id)

@@ -103,7 +103,10 @@ class ApiKey(Base):
 
 
 class Dataset(Base):
-    """Pixels (uint8, row after row) and an index (Parquet: id, label, row hash, metadata) as two artifacts."""
+    """Pixels (uint8, row after row) and an index (Parquet: id, label, row hash, metadata) as two artifacts.
+
+    ``removed`` images have left with a deposit: their rows are there, their pixels are zero.
+    """
 
     __tablename__ = "datasets"
 
@@ -115,6 +118,7 @@ class Dataset(Base):
     image_shape: Mapped[list[Any]]
     classes: Mapped[list[Any]]
     columns: Mapped[list[Any]]
+    removed: Mapped[int] = mapped_column(default=0, server_default="0")
     pixels_digest: Mapped[str] = mapped_column(ForeignKey("artifacts.digest"), index=True)
     index_digest: Mapped[str] = mapped_column(ForeignKey("artifacts.digest"), index=True)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
@@ -199,7 +203,9 @@ class Job(Base):
 class Deposit(Base):
     """One deposit set taken out of one model. Sets that were deposited at once share ``job_id`` and retain set.
 
-    A retain set is kept as its selector in the deposit's data set, never as images.
+    A retain set is kept as its selector in the deposit's data set, never as images. The images of the deposit set leave
+    the data set when the deposit is sealed, or as soon as no open deposit needs them (``images_removed_at``); where an
+    owner keeps the original, a Parquet file of them is sealed under the data key ``images_key_id``.
     """
 
     __tablename__ = "deposits"
@@ -227,6 +233,9 @@ class Deposit(Base):
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     sealed_at: Mapped[datetime | None]
     erase_at: Mapped[datetime | None]
+    images_removed_at: Mapped[datetime | None]
+    images_digest: Mapped[str | None] = mapped_column(ForeignKey("artifacts.digest"), index=True)
+    images_key_id: Mapped[str | None]
 
     job: Mapped[Job] = relationship(lazy="joined", innerjoin=True)
     model: Mapped[Model] = relationship(lazy="joined", innerjoin=True)

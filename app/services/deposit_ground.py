@@ -61,7 +61,7 @@ def deposit_sets(sessions: Sessions, ground: Ground) -> list[DepositSet]:
     labels = model_labels(index.labels, index.classes, ground.classes)
     sets = []
     for row in ground.deposits:
-        chosen = select(index, stored_selection(row.selector), whole=True).indices
+        chosen = select(index, stored_selection(row.selector), whole=True, removed=index.removed).indices
         classes = None if row.classes is None else tuple(row.classes)
         sets.append(DepositSet(_images(sessions, ground, chosen), labels[chosen], classes))
     return sets
@@ -73,7 +73,7 @@ def retain_set(sessions: Sessions, ground: Ground) -> RetainSet | None:
     if selector is None:
         return None
     index = dataset_store.load_index(sessions, ground.dataset.index_digest)
-    chosen = select(index, stored_selection(selector), whole=True).indices
+    chosen = select(index, stored_selection(selector), whole=True, removed=index.removed).indices
     return RetainSet(_images(sessions, ground, chosen))
 
 

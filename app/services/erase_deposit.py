@@ -103,18 +103,22 @@ def _disable(session: Session, caller: Caller, deposit: Deposit, at: datetime) -
 def _erase(
     vault: Vault, session: Session, caller: Caller | None, deposit: Deposit, knowing: Sequence[ModelVersion]
 ) -> None:
-    """Destroy what opens the deposit: every module version, and every kept original that still knows it.
+    """Destroy what opens the deposit: every module version, its kept images, and every original that knows it.
 
     The keys go first: whatever happens then, and whatever copies of the database there are, nothing opens again.
     """
     deposit.state = advance_deposit(DepositState(deposit.state), DepositState.ERASED)
     deposit.erase_at = None
     keys = [module.key_id for module in deposit.modules] + [version.key_id for version in knowing]
+    keys.append(deposit.images_key_id)
     vault.destroy(*(key for key in keys if key is not None))
     digests = {module.digest for module in deposit.modules if module.digest is not None}
     digests |= {
         digest for version in knowing for digest in (version.shallow_digest, version.head_digest) if digest
     }
+    if deposit.images_digest is not None:
+        digests.add(deposit.images_digest)
+        deposit.images_digest = None
     for module in deposit.modules:
         module.digest = None
     for version in knowing:

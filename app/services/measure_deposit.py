@@ -26,10 +26,11 @@ def measure_deposit(
     if ground.test is None:
         return None
     index = dataset_store.load_index(sessions, ground.test.index_digest)
+    there = (~index.removed).nonzero().flatten()
     images = dataset_store.load_images(
-        sessions, ground.test.pixels_digest, ground.test.image_shape, range(len(index))
+        sessions, ground.test.pixels_digest, ground.test.image_shape, there.tolist()
     )
-    labels = model_labels(index.labels, index.classes, ground.classes)
+    labels = model_labels(index.labels[there], index.classes, ground.classes)
     known = ~torch.isin(labels, torch.tensor(ground.absent, dtype=labels.dtype))
     mixed = [one for one in sets if one.classes is None]
     owned = [label for one in sets for label in one.classes or ()]

@@ -4,6 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from torch import Tensor
+
 from app.db.models import Deposit, Model
 from app.db.repositories import datasets, deposits
 from app.db.session import Session, Sessions
@@ -55,7 +57,8 @@ def plan_retain(
         InvalidInputError: a selection that cannot be used.
         Invalid: more images than are forgotten, or some that the request itself deposits.
     """
-    rows = _rows(index, selection)
+    _require_known(sessions, model, index, to_model, selection)
+    rows = _rows(index, selection, index.removed)
     touched = frozenset(to_model[label] for label in set(index.labels[rows].tolist()))
     if touched & set(gone):
         raise Invalid(
@@ -79,9 +82,7 @@ def plan_retain(
             f"Retain at most {len(forgotten)}, e.g. by ids.",
             "retain",
         )
-    names = {index.row_hashes[row]: index.ids[row] for row in rows}
-    selector = {name: value for name, value in asdict(selection).items() if value is not None}
-    return PlannedRetain(selector, len(rows), touched, _shared(sessions, model, names))
+    return _planned(sessions, model, index, touched, selection, rows)
 
 
 def require_apart(session: Session, model: Model, planned: PlannedRetain) -> None:
@@ -111,9 +112,34 @@ def require_apart(session: Session, model: Model, planned: PlannedRetain) -> Non
             )
 
 
-def _rows(index: DatasetIndex, selection: Selection) -> list[int]:
+def _require_known(
+    sessions: Sessions, model: Model, index: DatasetIndex, to_model: Sequence[int], selection: Selection
+) -> None:
+    """Say of images that this model has forgotten that it has, rather than that they are gone."""
+    if not bool(index.removed.any()):
+        return
+    rows = _rows(index, selection, None)
+    touched = frozenset(to_model[label] for label in set(index.labels[rows].tolist()))
+    with sessions.read() as session:
+        require_apart(session, model, _planned(sessions, model, index, touched, selection, rows))
+
+
+def _planned(
+    sessions: Sessions,
+    model: Model,
+    index: DatasetIndex,
+    touched: frozenset[int],
+    selection: Selection,
+    rows: Sequence[int],
+) -> PlannedRetain:
+    names = {index.row_hashes[row]: index.ids[row] for row in rows}
+    selector = {name: value for name, value in asdict(selection).items() if value is not None}
+    return PlannedRetain(selector, len(rows), touched, _shared(sessions, model, names))
+
+
+def _rows(index: DatasetIndex, selection: Selection, removed: Tensor | None) -> list[int]:
     try:
-        rows: list[int] = select(index, selection, whole=True).indices.tolist()
+        rows: list[int] = select(index, selection, whole=True, removed=removed).indices.tolist()
     except InvalidInputError as error:
         raise InvalidInputError(
             error.field.replace("select", "retain", 1), error.problem, error.remedy

@@ -48,6 +48,10 @@ def module_label(deposit: rows.Deposit, version: int) -> Label:
     return Label(deposit.owner_id, deposit.id, version, "module")
 
 
+def images_label(deposit: rows.Deposit) -> Label:
+    return Label(deposit.owner_id, deposit.id, 1, "images")
+
+
 def original_label(model: rows.Model, number: int) -> Label:
     return Label(model.owner_id, model.id, number, "original")
 

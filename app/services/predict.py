@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from app.db.models import Model, ModelVersion
+from app.db.models import Dataset, Model, ModelVersion
 from app.db.repositories import deposits, models, rights
 from app.db.session import Session, Sessions
-from app.domain.errors import Invalid
+from app.domain.errors import Gone, Invalid
 from app.domain.rights import Action, Caller
 from app.inference.composer import Composer
 from app.inference.engine import Engine
@@ -78,21 +78,38 @@ def predict(
 
 
 def dataset_images(sessions: Sessions, caller: Caller, dataset: str, indices: list[int]) -> list[Tensor]:
-    """Rows of a stored data set as uint8 images [C, H, W]."""
+    """Rows of a stored data set as uint8 images [C, H, W].
+
+    Raises:
+        NotFound: unknown, or not the caller's.
+        Invalid: no such row.
+        Gone: its image left with a deposit.
+    """
     with sessions.read() as session:
         row = find_dataset(session, caller, dataset)
-    from_rows = dataset_store.load_images(
-        sessions, row.pixels_digest, row.image_shape, _require_rows(indices, row.rows)
-    )
-    return list(from_rows)
+    _require_rows(indices, row.rows)
+    if row.removed:
+        _require_images(sessions, row, indices)
+    return list(dataset_store.load_images(sessions, row.pixels_digest, row.image_shape, indices))
 
 
-def _require_rows(indices: list[int], rows: int) -> list[int]:
+def _require_rows(indices: list[int], rows: int) -> None:
     """Refuse a row number outside 0..rows-1."""
     for index in indices:
         if not 0 <= index < rows:
             raise Invalid(f"Row {index} does not exist.", f"Choose a row from 0 to {rows - 1}.", "index")
-    return indices
+
+
+def _require_images(sessions: Sessions, dataset: Dataset, indices: list[int]) -> None:
+    """Refuse a row whose image has left with a deposit."""
+    removed = dataset_store.load_index(sessions, dataset.index_digest).removed
+    for index in indices:
+        if removed[index]:
+            raise Gone(
+                f"The image of row {index} left the data set when it was deposited.",
+                "Send the image itself, or choose another row.",
+                "index",
+            )
 
 
 def _fitted(image: Tensor, spec: InputSpec, field: str) -> Tensor:

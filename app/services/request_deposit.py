@@ -7,8 +7,8 @@ from typing import Any, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from app.db.models import Dataset, Deposit, Job, Model
-from app.db.repositories import deposits
-from app.db.session import Session
+from app.db.repositories import datasets, deposits
+from app.db.session import Session, Sessions
 from app.domain.errors import Conflict, Invalid
 from app.domain.ledger import Decision
 from app.domain.lifecycle import JobKind
@@ -64,6 +64,7 @@ class PlannedDeposit:
     order: DepositOrder
     model_id: str
     dataset_id: str
+    index_digest: str
     evaluate_on_id: str | None
     config: DepositConfig
     sets: tuple[PlannedSet, ...]
@@ -101,10 +102,13 @@ def plan_deposit(vault: Vault, caller: Caller, order: DepositOrder) -> PlannedDe
         _to_model_classes(test, model, "evaluate_on")
     to_model = _to_model_classes(dataset, model, "dataset")
     index = load_index(sessions, dataset.index_digest)
-    present = {to_model[label] for label in set(index.labels.tolist())}
+    _require_not_deposited(sessions, model, index, to_model, order.selections)
+    present = {to_model[label] for label in set(index.labels[~index.removed].tolist())}
     whole_is_part = len(present) < len(model.classes)
     sets = tuple(
-        _plan_set(index, selection, select(index, selection, whole=whole_is_part), to_model)
+        _plan_set(
+            index, selection, select(index, selection, whole=whole_is_part, removed=index.removed), to_model
+        )
         for selection in order.selections
     )
     _require_disjoint(sets)
@@ -113,7 +117,16 @@ def plan_deposit(vault: Vault, caller: Caller, order: DepositOrder) -> PlannedDe
         forgotten = [row for one in sets for row in one.indices]
         gone = [label for one in sets for label in one.classes or ()]
         retain = plan_retain(sessions, model, index, to_model, order.retain, forgotten, gone)
-    return PlannedDeposit(order, model.id, dataset.id, test.id if test else None, config, sets, retain)
+    return PlannedDeposit(
+        order=order,
+        model_id=model.id,
+        dataset_id=dataset.id,
+        index_digest=dataset.index_digest,
+        evaluate_on_id=test.id if test else None,
+        config=config,
+        sets=sets,
+        retain=retain,
+    )
 
 
 def accept_deposit(session: Session, caller: Caller, planned: PlannedDeposit) -> AcceptedView:
@@ -125,7 +138,8 @@ def accept_deposit(session: Session, caller: Caller, planned: PlannedDeposit) ->
     """
     model = find_model(session, planned.model_id)
     served_version(session, model)
-    _require_new(session, model, planned)
+    _require_new(session, model, planned.sets)
+    _require_unchanged(session, planned)
     if planned.retain is not None:
         require_apart(session, model, planned.retain)
     job = Job(
@@ -214,11 +228,37 @@ def _require_disjoint(sets: Sequence[PlannedSet]) -> None:
         seen |= set(one.indices)
 
 
-def _require_new(session: Session, model: Model, planned: PlannedDeposit) -> None:
+def _require_unchanged(session: Session, planned: PlannedDeposit) -> None:
+    dataset = datasets.by_reference(session, planned.dataset_id)
+    if dataset is None or dataset.index_digest != planned.index_digest:
+        raise Conflict(
+            "Images left the data set at the same moment, with another deposit.",
+            "Send the request again.",
+            "dataset",
+        )
+
+
+def _require_not_deposited(
+    sessions: Sessions,
+    model: Model,
+    index: DatasetIndex,
+    to_model: Sequence[int],
+    selections: Sequence[Selection],
+) -> None:
+    """Say of what this model has forgotten that it has, rather than that its images are gone."""
+    everything = tuple(
+        _plan_set(index, selection, select(index, selection, whole=True), to_model)
+        for selection in selections
+    )
+    with sessions.read() as session:
+        _require_new(session, model, everything)
+
+
+def _require_new(session: Session, model: Model, sets: Sequence[PlannedSet]) -> None:
     held = deposits.holding(session, model.id)
     taken = {index: deposit.id for deposit in held for index in deposit.classes or ()}
     digests = {deposit.set_digest: deposit.id for deposit in held}
-    for one in planned.sets:
+    for one in sets:
         if one.digest in digests:
             raise Conflict(
                 f"This very set was deposited before, as {digests[one.digest]}.",
@@ -232,7 +272,7 @@ def _require_new(session: Session, model: Model, planned: PlannedDeposit) -> Non
                 "Select images of classes that the model still knows.",
                 "select",
             )
-    gone = taken.keys() | {index for one in planned.sets for index in one.classes or ()}
+    gone = taken.keys() | {index for one in sets for index in one.classes or ()}
     if len(gone) >= len(model.classes):
         raise Invalid(
             "No class would be left for the target net to know.",

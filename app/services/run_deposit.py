@@ -17,9 +17,11 @@ from app.services.add_version import add_version
 from app.services.claim import Claim, ClaimLostError
 from app.services.deposit_ground import Ground, deposit_sets, retain_set, survey
 from app.services.find import find_model
+from app.services.keep_images import seal_images
 from app.services.measure_deposit import measure_deposit
 from app.services.plans import module_label, original_label
 from app.services.record_decision import record_decision
+from app.services.remove_images import Removal, apply_removal, plan_removal
 from app.vault.networks import (
     StoredModule,
     StoredNetwork,
@@ -36,7 +38,11 @@ FIRST = 1
 
 @dataclass(frozen=True)
 class Sealed:
-    """What a deposit ends with, stored but not yet named by any row; ``original`` is there if it is to be kept."""
+    """What a deposit ends with, stored but not yet named by any row.
+
+    Where the original is to be kept, ``original`` is there, and per deposit its ``kept_images``: artifact and data key.
+    ``removal`` takes the images out of the data set.
+    """
 
     target: StoredNetwork
     sealed_classes: tuple[int, ...]
@@ -44,6 +50,8 @@ class Sealed:
     metrics: dict[str, Any]
     curves: list[dict[str, float]]
     original: StoredNetwork | None
+    kept_images: dict[str, tuple[str, str]]
+    removal: Removal | None
 
 
 def run_deposit(vault: Vault, job: rows.Job, claim: Claim, compute: Compute) -> None:
@@ -73,6 +81,7 @@ def run_deposit(vault: Vault, job: rows.Job, claim: Claim, compute: Compute) -> 
     claim.phase("evaluating")
     figures = measure_deposit(sessions, ground, original, result, sets)
     claim.phase("sealing")
+    keep = job.payload["keep_original"]
     modules = [
         store_module(vault, module, Seal(vault.new_key(), module_label(row, FIRST)))
         for row, module in zip(ground.deposits, result.modules, strict=True)
@@ -83,7 +92,9 @@ def run_deposit(vault: Vault, job: rows.Job, claim: Claim, compute: Compute) -> 
         modules=modules,
         metrics={**_facts(ground, modules, retain), **(figures or {})},
         curves=result.curves,
-        original=_kept_original(vault, ground) if job.payload["keep_original"] else None,
+        original=_kept_original(vault, ground) if keep else None,
+        kept_images={row.id: seal_images(vault, ground.dataset, row) for row in ground.deposits if keep},
+        removal=plan_removal(sessions, ground.dataset.id, sealing=[row.id for row in ground.deposits]),
     )
     _commit(vault, job, claim, ground, sealed)
 
@@ -141,6 +152,8 @@ def _commit(vault: Vault, job: rows.Job, claim: Claim, ground: Ground, sealed: S
             }
             record_decision(session, None, Decision.DEPOSIT_SEALED, row.id, owner=row.owner_id, facts=facts)
         _put_away(session, model.id, ground.base, sealed.original)
+        if sealed.removal is not None:
+            apply_removal(session, sealed.removal)  # if it no longer fits, `remove_images_left` plans another
     if ground.stored.seal is not None and sealed.original is None:
         vault.destroy(ground.stored.seal.key_id)
     vault.sessions.scrub()
@@ -153,6 +166,7 @@ def _seal(
     row.base_version, row.target_version = base, number
     row.metrics, row.curves = sealed.metrics, list(sealed.curves)
     row.sealed_at = rows.utc_now()
+    row.images_digest, row.images_key_id = sealed.kept_images.get(row.id, (None, None))
     session.add(
         rows.DepositModuleVersion(
             deposit_id=row.id,

@@ -2,6 +2,7 @@
 
 from app.db.models import Job
 from app.db.repositories import datasets, models
+from app.domain.errors import Gone
 from app.inference.compute import Compute
 from app.lirf.config import TrainConfig
 from app.lirf.data.images import fit
@@ -27,16 +28,19 @@ def run_training(vault: Vault, job: Job, claim: Claim, compute: Compute) -> None
         raise LookupError(f"data set {job.payload['dataset']} is gone")
     plan = network_plan(model)
     index = dataset_store.load_index(sessions, dataset.index_digest)
-    images = dataset_store.load_images(
-        sessions, dataset.pixels_digest, dataset.image_shape, range(len(index))
-    )
+    there = (~index.removed).nonzero().flatten()
+    if not len(there):
+        raise Gone(
+            f"All images of {dataset.name!r} left it with deposits.", "Train on another data set.", "train"
+        )
+    images = dataset_store.load_images(sessions, dataset.pixels_digest, dataset.image_shape, there.tolist())
     compute.settle(plan.spec)
     seed_everything(config.seed)
     net = train(
         plan.empty(),
         plan.spec,
         fit(images, *plan.spec.shape),
-        index.labels,
+        index.labels[there],
         config,
         device=compute.device,
         on_step=claim.step,

@@ -71,6 +71,8 @@ class LedgerHeadView:
 
 @dataclass(frozen=True)
 class DatasetView:
+    """Of ``rows`` images, ``removed`` have left with deposits; their rows keep numbers, ids and labels."""
+
     id: str
     name: str
     source: str
@@ -78,6 +80,7 @@ class DatasetView:
     image_shape: list[int]
     classes: list[str]
     columns: list[str]
+    removed: int
     created_at: datetime
 
 
@@ -142,6 +145,9 @@ class RetainView:
 class DepositView:
     """``retain`` is null where training saw the original net and the deposit set alone.
 
+    ``images`` is ``present`` while the set's images lie in the data set, ``removed`` when they have left it, and
+    ``sealed`` where the owner kept them with the original.
+
     ``erase_at`` is when a disabled deposit will be erased for ever.
 
     ``metrics`` is null until the deposit is sealed. It has ``modules`` (per deposit of the job the ``bytes`` of its
@@ -153,6 +159,7 @@ class DepositView:
     model: str
     job: str
     state: str
+    images: str
     dataset: str
     select: dict[str, Any]
     set_size: int
@@ -234,6 +241,7 @@ def dataset_view(row: rows.Dataset) -> DatasetView:
         image_shape=row.image_shape,
         classes=row.classes,
         columns=row.columns,
+        removed=row.removed,
         created_at=row.created_at,
     )
 
@@ -288,6 +296,7 @@ def deposit_view(row: rows.Deposit) -> DepositView:
         model=row.model.name,
         job=row.job_id,
         state=row.state,
+        images=_where_images_are(row),
         dataset=row.dataset_id,
         select=row.selector,
         set_size=row.set_size,
@@ -304,6 +313,12 @@ def deposit_view(row: rows.Deposit) -> DepositView:
         sealed_at=row.sealed_at,
         erase_at=row.erase_at,
     )
+
+
+def _where_images_are(row: rows.Deposit) -> str:
+    if row.images_removed_at is None:
+        return "present"
+    return "removed" if row.images_digest is None else "sealed"
 
 
 def _retain_view(row: rows.Deposit) -> RetainView | None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 from app.db.repositories import artifacts
@@ -38,6 +38,35 @@ def store_sealed(sessions: Sessions, chunks: Iterable[bytes], size: int) -> str:
     with sessions.write() as session:
         artifacts.stage(session, name, size)
     _write(sessions, name, chunks)
+    return name
+
+
+def rewrite(sessions: Sessions, digest: str, change: Callable[[int, bytes], bytes]) -> str:
+    """Store an artifact anew with each chunk changed, one of them in memory at a time; the new digest.
+
+    Args:
+        sessions: the database.
+        digest: of the artifact, which stays.
+        change: given the position of a chunk's first byte and the chunk, returns as many bytes; it is called twice for
+            every chunk, since the digest must be known before the first is written.
+    """
+
+    def changed() -> Iterator[bytes]:
+        position = 0
+        with sessions.read() as session:
+            for chunk in artifacts.read_chunks(session, digest):
+                yield change(position, chunk)
+                position += len(chunk)
+
+    hashed, size = hashlib.sha256(), 0
+    for chunk in changed():
+        hashed.update(chunk)
+        size += len(chunk)
+    name = hashed.hexdigest()
+    with sessions.write() as session:
+        if not artifacts.stage(session, name, size):
+            return name
+    _write(sessions, name, changed())
     return name
 
 

@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,7 @@ class DatasetIndex:
         classes: class names.
         metadata: further columns by name.
         row_hashes: per row the SHA-256 of its content, see `app.lirf.data.selection.row_hashes`.
+        removed: bool [N], rows whose images have left with a deposit; their pixels are zero.
     """
 
     labels: Tensor
@@ -38,6 +39,7 @@ class DatasetIndex:
     classes: tuple[str, ...]
     metadata: Mapping[str, tuple[Any, ...]]
     row_hashes: tuple[bytes, ...]
+    removed: Tensor
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -54,7 +56,8 @@ class StoredDataset:
 def _index_of(dataset: ImageDataset) -> DatasetIndex:
     """The index of a data set in memory."""
     hashes = row_hashes(dataset)
-    return DatasetIndex(dataset.labels, dataset.ids, dataset.classes, dict(dataset.metadata), hashes)
+    none = torch.zeros(len(dataset), dtype=torch.bool)
+    return DatasetIndex(dataset.labels, dataset.ids, dataset.classes, dict(dataset.metadata), hashes, none)
 
 
 def store(sessions: Sessions, dataset: ImageDataset) -> StoredDataset:
@@ -62,6 +65,39 @@ def store(sessions: Sessions, dataset: ImageDataset) -> StoredDataset:
     return StoredDataset(
         pixels_digest=artifacts.store(sessions, pixels),
         index_digest=artifacts.store(sessions, _encode(_index_of(dataset))),
+    )
+
+
+def without_images(
+    sessions: Sessions, stored: StoredDataset, shape: Sequence[int], rows: Tensor
+) -> StoredDataset:
+    """Store a data set again with the pixels of some rows zero; the old artifacts stay until nothing names them.
+
+    Args:
+        sessions: the database.
+        stored: the data set as it is.
+        shape: C, H, W of its images.
+        rows: int64 [M], rows whose images are to go; they keep their id, label, hash and metadata.
+    """
+    index = load_index(sessions, stored.index_digest)
+    removed = index.removed.clone()
+    removed[rows] = True
+    row_bytes = int(np.prod(shape))
+    doomed = removed.numpy()
+
+    def blanked(position: int, chunk: bytes) -> bytes:
+        first, last = position // row_bytes, (position + len(chunk) - 1) // row_bytes
+        if not doomed[first : last + 1].any():
+            return chunk
+        start = position - first * row_bytes
+        zero = np.repeat(doomed[first : last + 1], row_bytes)[start : start + len(chunk)]
+        pixels = np.frombuffer(chunk, dtype=np.uint8).copy()
+        pixels[zero] = 0
+        return pixels.tobytes()
+
+    return StoredDataset(
+        pixels_digest=artifacts.rewrite(sessions, stored.pixels_digest, blanked),
+        index_digest=artifacts.store(sessions, _encode(replace(index, removed=removed))),
     )
 
 
@@ -106,6 +142,7 @@ def _encode(index: DatasetIndex) -> bytes:
         "id": pa.array(index.ids, pa.string()),
         "label": pa.array(index.labels.numpy(), pa.int64()),
         "hash": pa.array(index.row_hashes, pa.binary(32)),
+        "removed": pa.array(index.removed.numpy(), pa.bool_()),
     }
     for name, values in index.metadata.items():
         columns[METADATA_PREFIX + name] = pa.array([json.dumps(value) for value in values], pa.string())
@@ -128,4 +165,12 @@ def _decode(data: bytes) -> DatasetIndex:
         classes=tuple(json.loads(table.schema.metadata[b"classes"])),
         metadata=metadata,
         row_hashes=tuple(table["hash"].to_pylist()),
+        removed=_removed(table),
     )
+
+
+def _removed(table: pa.Table) -> Tensor:
+    """Indexes that were written before images could leave have no such column."""
+    if "removed" not in table.column_names:
+        return torch.zeros(table.num_rows, dtype=torch.bool)
+    return torch.from_numpy(table["removed"].to_numpy().copy())

@@ -70,7 +70,7 @@ def test_a_disabled_deposit_answers_nobody_and_keeps_its_keys_until_its_time_has
 ) -> None:
     view = erase_deposit(vault, owner, withdrawn, WEEK)
     assert (view.state, view.erase_at is not None) == ("disabled", True)
-    assert state_of(vault, withdrawn) == ("disabled", 2)
+    assert state_of(vault, withdrawn) == ("disabled", 3)
     with vault.sessions.read() as session:
         assert not held(session, owner, withdrawn)
     with pytest.raises(Gone, match="is disabled and about to be erased"), vault.sessions.write() as session:
@@ -92,7 +92,7 @@ def test_an_erasure_that_is_taken_back_leaves_everything_as_it_was(
     with vault.sessions.read() as session:
         assert held(session, owner, withdrawn)
     assert erase_due(vault) == 0
-    assert state_of(vault, withdrawn) == ("sealed", 2)
+    assert state_of(vault, withdrawn) == ("sealed", 3)
     assert decisions(vault, withdrawn) == ["deposit.disabled", "deposit.enabled"]
 
 
@@ -129,6 +129,6 @@ def test_an_erasure_waits_while_an_original_that_knows_it_is_served(
     make_due(vault)
     roll_back(vault.sessions, owner, model, 1)
     assert erase_due(vault) == 0
-    assert state_of(vault, sealed) == ("disabled", 2)
+    assert state_of(vault, sealed) == ("disabled", 3)
     roll_back(vault.sessions, owner, model, 2)
     assert erase_due(vault) == 1

@@ -22,7 +22,7 @@ def test_data_keys_of_broken_deposits_are_destroyed_and_those_in_use_stay(
 ) -> None:
     run_job(vault, settings, ask_deposit("3", keep_original=True).job)
     used = live_keys(vault)
-    assert len(used) == 2  # the module's and the kept original's
+    assert len(used) == 3  # the module's, the kept original's and the kept images'
     orphan = vault.new_key()
     sweep(vault, settings)
     assert live_keys(vault) == {*used, orphan}  # it is young: its deposit may be about to commit

@@ -25,21 +25,30 @@ class ServiceDidNotStartError(Exception):
 
 @dataclass(frozen=True)
 class RunningService:
+    """Where it listens, the key of its first admin, and the process that answers."""
+
     url: str
     admin_key: str
+    pid: int
 
 
 @contextmanager
-def running_service(**variables: str) -> Iterator[RunningService]:
-    """Run `lirf up` in a new folder, which is deleted afterwards; ``variables`` are further ``LIRF_*`` settings."""
-    key = str(KeyText.generate())
+def running_service(*options: str, **variables: str) -> Iterator[RunningService]:
+    """Run `lirf up` in a new folder, which is deleted afterwards.
+
+    Args:
+        *options: of the command, such as ``--no-worker``.
+        **variables: further environment, such as ``LIRF_DATA_DIR``. A data folder that has a first admin already
+            keeps it: ``admin_key`` is then only right if ``LIRF_BOOTSTRAP_KEY`` repeats it.
+    """
+    key = variables.get("LIRF_BOOTSTRAP_KEY") or str(KeyText.generate())
     lifeline = Lifeline()
     with tempfile.TemporaryDirectory(prefix="lirf-demo-") as folder:
         log = Path(folder) / "service.log"
         own = {"LIRF_DATA_DIR": folder, "LIRF_PORT": "0", "LIRF_BOOTSTRAP_KEY": key}
         with log.open("wb") as stream:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "app.cli", "up"],
+            process = subprocess.Popen(  # noqa: S603  a fixed command
+                [sys.executable, "-m", "app.cli", "up", *options],
                 env={
                     **os.environ,
                     "LIRF_DATABASE_URL": "",
@@ -55,7 +64,7 @@ def running_service(**variables: str) -> Iterator[RunningService]:
                 text=True,
             )
             try:
-                yield RunningService(_announced_url(process, log), key)
+                yield RunningService(_announced_url(process, log), key, process.pid)
             finally:
                 _stop(process)
                 lifeline.close()

@@ -7,7 +7,15 @@ from sqlalchemy import delete, exists, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from app.db.models import Artifact, ArtifactChunk, Dataset, DepositModuleVersion, ModelVersion, utc_now
+from app.db.models import (
+    Artifact,
+    ArtifactChunk,
+    Dataset,
+    Deposit,
+    DepositModuleVersion,
+    ModelVersion,
+    utc_now,
+)
 
 CHUNK_BYTES = 1024 * 1024
 
@@ -54,7 +62,7 @@ def read_chunks(session: Session, digest: str, first: int = 0, last: int | None 
 def delete_unreferenced(
     session: Session, digests: set[str] | None = None, before: datetime | None = None
 ) -> int:
-    """Delete artifacts that no dataset, version or module names; only ``digests`` or older ones if given."""
+    """Delete artifacts that no data set, version, module or deposit names; only ``digests`` or older ones if given."""
     statement = delete(Artifact).where(
         *(~exists().where(column == Artifact.digest) for column in _REFERENCES)
     )
@@ -69,8 +77,8 @@ def delete_unreferenced(
 
 
 def data_keys_in_use(session: Session) -> set[str]:
-    """Ids of the data keys that a module or a kept original names."""
-    named = (DepositModuleVersion.key_id, ModelVersion.key_id)
+    """Ids of the data keys that a module, a kept original or kept images name."""
+    named = (DepositModuleVersion.key_id, ModelVersion.key_id, Deposit.images_key_id)
     return {key for column in named for key in session.scalars(select(column)) if key is not None}
 
 
@@ -81,4 +89,5 @@ _REFERENCES = (
     ModelVersion.deep_digest,
     ModelVersion.head_digest,
     DepositModuleVersion.digest,
+    Deposit.images_digest,
 )

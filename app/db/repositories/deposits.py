@@ -1,8 +1,9 @@
 """Deposits and their module versions."""
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session, selectinload
 
 from app.db.clock import now_epoch
@@ -68,6 +69,26 @@ def due_for_erasure(session: Session) -> Sequence[str]:
     return session.scalars(statement.order_by(Deposit.id)).all()
 
 
+def open_on(session: Session, dataset_id: str) -> Sequence[Deposit]:
+    """Deposits of a data set that are queued or in training, which still need its images."""
+    statement = select(Deposit).where(
+        Deposit.dataset_id == dataset_id, Deposit.state.in_((DepositState.QUEUED, DepositState.TRAINING))
+    )
+    return session.scalars(statement.order_by(Deposit.id)).unique().all()
+
+
+def with_images_in(session: Session, dataset_id: str) -> Sequence[Deposit]:
+    """Deposits that have forgotten their set while its images still lie in the data set."""
+    statement = select(Deposit).where(Deposit.dataset_id == dataset_id, _IMAGES_LEFT)
+    return session.scalars(statement.order_by(Deposit.id)).unique().all()
+
+
+def datasets_with_images_left(session: Session, sealed_before: datetime) -> Sequence[str]:
+    """Ids of the data sets of such deposits, of those sealed before then."""
+    statement = select(Deposit.dataset_id).where(_IMAGES_LEFT, Deposit.sealed_at < sealed_before)
+    return session.scalars(statement.distinct().order_by(Deposit.dataset_id)).all()
+
+
 def modules_in_clear(session: Session) -> Sequence[DepositModuleVersion]:
     """Modules that are neither erased nor sealed."""
     statement = select(DepositModuleVersion).where(
@@ -79,3 +100,6 @@ def modules_in_clear(session: Session) -> Sequence[DepositModuleVersion]:
 def count_by_state(session: Session) -> dict[str, int]:
     rows = session.execute(select(Deposit.state, func.count()).group_by(Deposit.state))
     return {state: count for state, count in rows}  # noqa: C416  a Row is a tuple, but not to the type checker
+
+
+_IMAGES_LEFT = and_(Deposit.state.in_(tuple(DEPOSIT_FORGOTTEN)), Deposit.images_removed_at.is_(None))

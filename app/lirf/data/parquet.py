@@ -143,10 +143,13 @@ def _open(source: bytes | Path | BinaryIO) -> Iterator[pq.ParquetFile]:
             "dataset", f"There is no file {str(source)!r}.", "Give the path of a Parquet file."
         )
     where = pa.BufferReader(source) if isinstance(source, bytes) else source
-    with pq.ParquetFile(
-        where, buffer_size=_READ_BUFFER_BYTES, pre_buffer=False, page_checksum_verification=True
-    ) as file:
-        yield file
+    try:
+        with pq.ParquetFile(
+            where, buffer_size=_READ_BUFFER_BYTES, pre_buffer=False, page_checksum_verification=True
+        ) as file:
+            yield file
+    finally:
+        pa.default_memory_pool().release_unused()  # Arrow would keep what a large page took
 
 
 def _check_size(metadata: pq.FileMetaData, max_rows: int) -> int:

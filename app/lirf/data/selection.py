@@ -68,13 +68,23 @@ class Selected:
     classes: tuple[int, ...] | None
 
 
-def select(dataset: Rows, selection: Selection, *, whole: bool = False) -> Selected:
+def select(
+    dataset: Rows, selection: Selection, *, whole: bool = False, removed: Tensor | None = None
+) -> Selected:
     """The rows of ``dataset`` that ``selection`` means; all of them only where ``whole`` allows it.
+
+    Args:
+        dataset: what is selected from.
+        selection: what is meant.
+        whole: whether it may mean everything.
+        removed: bool [N], rows that have no image any more; they are not part of a class or a column's value.
 
     Raises:
         InvalidInputError: on ``select.classes``, ``select.ids`` or ``select.where`` for something unknown,
-            repeated or without rows, and on ``select`` for all rows.
+            repeated or without rows, and on ``select`` for all rows; for ids of removed rows, and where nothing but
+            removed rows would be selected.
     """
+    there = torch.ones(len(dataset), dtype=torch.bool) if removed is None else ~removed
     if selection.classes is not None:
         mask = _by_classes(dataset, selection.classes)
     elif selection.ids is not None:
@@ -82,13 +92,14 @@ def select(dataset: Rows, selection: Selection, *, whole: bool = False) -> Selec
     else:
         assert selection.where is not None
         mask = _by_where(dataset, selection.where)
-    if bool(mask.all()) and not whole:
+    mask = _with_images(dataset, selection, mask, there)
+    if torch.equal(mask, there) and not whole:
         raise InvalidInputError(
             "select",
             "The whole data set is selected, and forgetting everything leaves no model.",
             "Select a part of it, or delete the model instead.",
         )
-    return Selected(mask.nonzero().flatten(), _whole_classes(dataset, mask))
+    return Selected(mask.nonzero().flatten(), _whole_classes(dataset, mask, there))
 
 
 def row_hashes(dataset: ImageDataset) -> tuple[bytes, ...]:
@@ -175,10 +186,23 @@ def _column_mask(field: str, column: Sequence[Any], values: Sequence[Any]) -> Te
     return torch.tensor([key in wanted for key in keys])
 
 
-def _whole_classes(dataset: Rows, mask: Tensor) -> tuple[int, ...] | None:
+def _with_images(dataset: Rows, selection: Selection, mask: Tensor, there: Tensor) -> Tensor:
+    lost = (mask & ~there).nonzero().flatten().tolist()
+    if lost and (selection.ids is not None or not bool((mask & there).any())):
+        field = "select.ids" if selection.ids is not None else "select"
+        raise InvalidInputError(
+            field,
+            f"{len(lost)} of the {int(mask.sum())} images selected left the data set when they were deposited, "
+            f"among them {_show(dataset.ids[lost[0]])}.",
+            "Leave them out; to deposit them from another model, upload them again.",
+        )
+    return mask & there
+
+
+def _whole_classes(dataset: Rows, mask: Tensor, there: Tensor) -> tuple[int, ...] | None:
     count = len(dataset.classes)
     chosen = torch.bincount(dataset.labels[mask], minlength=count)
-    present = torch.bincount(dataset.labels, minlength=count)
+    present = torch.bincount(dataset.labels[there], minlength=count)
     touched = chosen > 0
     if not torch.equal(chosen[touched], present[touched]):
         return None

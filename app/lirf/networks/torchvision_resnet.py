@@ -1,25 +1,22 @@
 """torchvision's ResNets as lists of blocks, with the ImageNet stem or the 3×3 stem used on 32×32 images."""
 
 from collections import OrderedDict
-from collections.abc import Callable
 
 from torch import nn
-from torchvision.models import ResNet, resnet18, resnet34, resnet50
 
 from app.lirf.networks.network import Network
 
-BUILDERS: dict[str, Callable[..., ResNet]] = {
-    "resnet18": resnet18,
-    "resnet34": resnet34,
-    "resnet50": resnet50,
-}
+BUILDERS = ("resnet18", "resnet34", "resnet50")
 CIFAR_STEM = "-cifar"
 NAMES = (*BUILDERS, *(f"{name}{CIFAR_STEM}" for name in BUILDERS))
 
 
 def torchvision_resnet(architecture: str, num_classes: int, in_channels: int) -> Network:
+    # torchvision takes a second and 160 MB to import, which a service of other networks need not pay
+    from torchvision import models  # noqa: PLC0415
+
     small = architecture.endswith(CIFAR_STEM)
-    source = BUILDERS[architecture.removesuffix(CIFAR_STEM)](num_classes=num_classes)
+    source = models.get_model(architecture.removesuffix(CIFAR_STEM), num_classes=num_classes)
     conv1 = source.conv1
     if small or in_channels != conv1.in_channels:
         kernel, stride, padding = (3, 1, 1) if small else (7, 2, 3)

@@ -1,0 +1,1 @@
+"""Requests and files that nobody well-meaning sends, and what the service makes of them."""
