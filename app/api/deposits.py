@@ -15,7 +15,7 @@ from app.api.schemas.deposits import DepositBody
 from app.services.certify_deposit import certify_deposit
 from app.services.erase_deposit import enable_deposit, erase_deposit
 from app.services.follow_jobs import job_of_deposit
-from app.services.idempotency import create_once
+from app.services.idempotency import answered_before, create_once
 from app.services.keep_images import kept_images
 from app.services.request_deposit import accept_deposit, plan_deposit
 from app.services.show_deposits import list_deposits, show_deposit
@@ -46,13 +46,13 @@ def deposit(
     body: DepositBody, context: ContextDep, caller: CallerDep, key: IdempotencyKey = None
 ) -> JSONResponse:
     """Take a data subset's knowledge out of a model and seal it; follow the job that does it."""
-    planned = plan_deposit(context.vault, caller, body.order())
-    answer = create_once(
-        context.sessions,
-        caller,
-        repeatable("POST /deposits", key, body.model_dump()),
-        lambda session: accept_deposit(session, caller, planned),
-    )
+    request = repeatable("POST /deposits", key, body.model_dump())
+    answer = answered_before(context.sessions, caller, request)
+    if answer is None:
+        planned = plan_deposit(context.vault, caller, body.order())
+        answer = create_once(
+            context.sessions, caller, request, lambda session: accept_deposit(session, caller, planned)
+        )
     context.doorbell.ring(answer["job"])
     return accepted(answer, answer["job"])
 

@@ -49,21 +49,38 @@ def create_once(
     with sessions.write() as session:
         if request.key is None:
             return _json(create(session))
-        known = idempotency.find(session, caller.principal_id, request.route, request.key)
-        if known is not None and known.fingerprint != request.fingerprint:
-            raise Invalid(
-                f"Idempotency-Key {request.key!r} was already used with another body.",
-                "Send the first body again, or choose a new key.",
-                "Idempotency-Key",
-            )
-        if known is not None:
-            return known.answer
+        before = _answer_before(session, caller, request)
+        if before is not None:
+            return before
         answer = _json(create(session))
         kept = {**answer, **dict.fromkeys(shown_once)}
         idempotency.remember(
             session, caller.principal_id, request.route, request.key, request.fingerprint, kept
         )
         return answer
+
+
+def answered_before(sessions: Sessions, caller: Caller, request: Repeatable) -> dict[str, Any] | None:
+    """The first answer to a repeat, for routes whose preparation could not be repeated; None if it is the first.
+
+    Raises:
+        Invalid: if the key was used with another body.
+    """
+    with sessions.read() as session:
+        return _answer_before(session, caller, request)
+
+
+def _answer_before(session: Session, caller: Caller, request: Repeatable) -> dict[str, Any] | None:
+    if request.key is None:
+        return None
+    known = idempotency.find(session, caller.principal_id, request.route, request.key)
+    if known is not None and known.fingerprint != request.fingerprint:
+        raise Invalid(
+            f"Idempotency-Key {request.key!r} was already used with another body.",
+            "Send the first body again, or choose a new key.",
+            "Idempotency-Key",
+        )
+    return None if known is None else known.answer
 
 
 def _json(view: object) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from app.db.models import Dataset, Deposit
 from app.db.session import Sessions
-from app.domain.errors import Gone, NotFound
+from app.domain.errors import Conflict, Gone
 from app.domain.lifecycle import DepositState
 from app.domain.rights import Action, Caller
 from app.lirf.data.dataset import ImageDataset
@@ -24,8 +24,9 @@ def kept_images(vault: Vault, caller: Caller, deposit_id: str) -> bytes:
     """The Parquet file of a deposit's kept images, in the layout that ``POST /datasets`` reads.
 
     Raises:
-        NotFound: unknown, or not the caller's, or no images were kept.
+        NotFound: unknown, or not the caller's.
         Gone: erased.
+        Conflict: no images were kept.
         VaultSealed, Damaged: they do not open.
     """
     with vault.sessions.read() as session:
@@ -33,7 +34,7 @@ def kept_images(vault: Vault, caller: Caller, deposit_id: str) -> bytes:
     if row.state == DepositState.ERASED:
         raise Gone(f"Deposit {row.id} was erased for ever.", "There is nothing left of it.", "deposit")
     if row.images_digest is None or row.images_key_id is None:
-        raise NotFound(
+        raise Conflict(
             f"No images of {row.id} were kept.",
             "They are kept where a deposit is asked for with keep_original.",
             "deposit",

@@ -10,7 +10,7 @@ from app.db.models import Deposit, Model
 from app.db.repositories import datasets, deposits
 from app.db.session import Session, Sessions
 from app.domain.errors import Conflict, Invalid
-from app.lirf.data.selection import Selection, select
+from app.lirf.data.selection import RemovedError, Selection, select
 from app.lirf.errors import InvalidInputError
 from app.services.plans import stored_selection
 from app.vault.datasets import DatasetIndex, load_index
@@ -57,8 +57,11 @@ def plan_retain(
         InvalidInputError: a selection that cannot be used.
         Invalid: more images than are forgotten, or some that the request itself deposits.
     """
-    _require_known(sessions, model, index, to_model, selection)
-    rows = _rows(index, selection, index.removed)
+    try:
+        rows = _rows(index, selection, index.removed)
+    except RemovedError:
+        _require_known(sessions, model, index, to_model, selection)
+        raise
     touched = frozenset(to_model[label] for label in set(index.labels[rows].tolist()))
     if touched & set(gone):
         raise Invalid(
@@ -116,8 +119,6 @@ def _require_known(
     sessions: Sessions, model: Model, index: DatasetIndex, to_model: Sequence[int], selection: Selection
 ) -> None:
     """Say of images that this model has forgotten that it has, rather than that they are gone."""
-    if not bool(index.removed.any()):
-        return
     rows = _rows(index, selection, None)
     touched = frozenset(to_model[label] for label in set(index.labels[rows].tolist()))
     with sessions.read() as session:
@@ -141,9 +142,7 @@ def _rows(index: DatasetIndex, selection: Selection, removed: Tensor | None) -> 
     try:
         rows: list[int] = select(index, selection, whole=True, removed=removed).indices.tolist()
     except InvalidInputError as error:
-        raise InvalidInputError(
-            error.field.replace("select", "retain", 1), error.problem, error.remedy
-        ) from error
+        raise type(error)(error.field.replace("select", "retain", 1), error.problem, error.remedy) from error
     return rows
 
 

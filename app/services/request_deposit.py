@@ -14,7 +14,7 @@ from app.domain.ledger import Decision
 from app.domain.lifecycle import JobKind
 from app.domain.rights import Action, Caller
 from app.lirf.config import DepositConfig, Objective
-from app.lirf.data.selection import Selected, Selection, select, set_digest
+from app.lirf.data.selection import RemovedError, Selected, Selection, select, set_digest
 from app.lirf.errors import InvalidInputError
 from app.lirf.retain import require_use
 from app.services.find import find_dataset, find_model, require, served_version
@@ -102,15 +102,11 @@ def plan_deposit(vault: Vault, caller: Caller, order: DepositOrder) -> PlannedDe
         _to_model_classes(test, model, "evaluate_on")
     to_model = _to_model_classes(dataset, model, "dataset")
     index = load_index(sessions, dataset.index_digest)
-    _require_not_deposited(sessions, model, index, to_model, order.selections)
-    present = {to_model[label] for label in set(index.labels[~index.removed].tolist())}
-    whole_is_part = len(present) < len(model.classes)
-    sets = tuple(
-        _plan_set(
-            index, selection, select(index, selection, whole=whole_is_part, removed=index.removed), to_model
-        )
-        for selection in order.selections
-    )
+    try:
+        sets = _plan_sets(index, order.selections, to_model, model)
+    except RemovedError:
+        _require_not_deposited(sessions, model, index, to_model, order.selections)
+        raise
     _require_disjoint(sets)
     retain = None
     if order.retain is not None:
@@ -139,6 +135,7 @@ def accept_deposit(session: Session, caller: Caller, planned: PlannedDeposit) ->
     model = find_model(session, planned.model_id)
     served_version(session, model)
     _require_new(session, model, planned.sets)
+    _require_something_left(session, model, planned)
     _require_unchanged(session, planned)
     if planned.retain is not None:
         require_apart(session, model, planned.retain)
@@ -189,6 +186,19 @@ def _typed(settings: dict[str, Any]) -> dict[str, Any]:
                 f"settings.{name}",
             ) from error
     return typed
+
+
+def _plan_sets(
+    index: DatasetIndex, selections: Sequence[Selection], to_model: Sequence[int], model: Model
+) -> tuple[PlannedSet, ...]:
+    present = {to_model[label] for label in set(index.labels.tolist())}
+    whole_is_part = len(present) < len(model.classes)
+    return tuple(
+        _plan_set(
+            index, selection, select(index, selection, whole=whole_is_part, removed=index.removed), to_model
+        )
+        for selection in selections
+    )
 
 
 def _plan_set(
@@ -272,7 +282,12 @@ def _require_new(session: Session, model: Model, sets: Sequence[PlannedSet]) -> 
                 "Select images of classes that the model still knows.",
                 "select",
             )
-    gone = taken.keys() | {index for one in sets for index in one.classes or ()}
+
+
+def _require_something_left(session: Session, model: Model, planned: PlannedDeposit) -> None:
+    held = deposits.holding(session, model.id)
+    taken = {index for deposit in held for index in deposit.classes or ()}
+    gone = taken | {index for one in planned.sets for index in one.classes or ()}
     if len(gone) >= len(model.classes):
         raise Invalid(
             "No class would be left for the target net to know.",

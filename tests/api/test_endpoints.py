@@ -108,16 +108,16 @@ def test_kept_images_are_asked_for_shown_and_counted(
     owner: Headers,
     spec: Json,
     weights: bytes,
-    data: str,
     work: Callable[[str], None],
 ) -> None:
     body = json.dumps({"name": "retaining", **spec})
+    http.post("/datasets", json={"name": "retaining", "builtin": "digits"}, headers=owner)
     http.post("/models", data={"spec": body}, files={"weights": weights}, headers=owner)
     digits = open_source("digits", "train")
     kept = [name for name, label in zip(digits.ids, digits.labels.tolist(), strict=True) if label == 1][:20]
     order = {
         "model": "retaining",
-        "dataset": data,
+        "dataset": "retaining",
         "deposits": [{"select": {"classes": ["3"]}}, {"select": {"classes": ["8"]}}],
         "retain": {"ids": kept},
         "epochs": 1,

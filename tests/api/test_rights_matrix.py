@@ -79,6 +79,9 @@ def calls(things: Things) -> dict[Action, Call]:
             "POST", f"/models/{things.model}/rollback", (404, "version"), FORBIDDEN, {"version": 99}
         ),
         Action.READ_DEPOSIT: Call("GET", f"/deposits/{things.deposit}", (200, None), (404, "deposit")),
+        Action.READ_KEPT_IMAGES: Call(
+            "GET", f"/deposits/{things.deposit}/images", (409, "deposit"), (404, "deposit")
+        ),
         Action.ERASE_DEPOSIT: Call(
             "DELETE", f"/deposits/{things.deposit}/erasure", (409, "deposit"), (404, "deposit")
         ),
@@ -177,6 +180,35 @@ AFTER_THE_RIGHT = {
 """What a withdrawal answers to a caller who holds the right, by the deposit's state."""
 
 
+ON_A_DEPOSIT: dict[Action, Callable[[DepositState], int]] = {
+    Action.READ_DEPOSIT: lambda _: 200,
+    Action.READ_KEPT_IMAGES: lambda state: 410 if state is DepositState.ERASED else 409,
+    Action.ERASE_DEPOSIT: lambda state: {DepositState.ERASED: 410, DepositState.DISABLED: 200}.get(
+        state, 409
+    ),
+    Action.GRANT: lambda _: 404,
+}
+"""What the calls above answer to a caller who may, by the deposit's state."""
+
+
+@pytest.mark.parametrize("action", list(ON_A_DEPOSIT))
+@pytest.mark.parametrize(("state", "name"), list(itertools.product(DepositState, CALLERS)))
+def test_an_action_on_a_deposit_in_any_state_shows_the_state_only_to_those_who_may(
+    http: httpx.Client,
+    keys: dict[str, Headers],
+    things: Things,
+    in_state: DepositState,
+    name: str,
+    action: Action,
+) -> None:
+    call = calls(things)[action]
+    status, field = answer_of(http, call, keys[name])
+    if may(action, name):
+        assert status == ON_A_DEPOSIT[action](in_state)
+    else:
+        assert (status, field) == call.denied
+
+
 @pytest.mark.parametrize("granted", [False, True])
 @pytest.mark.parametrize(("state", "name"), list(itertools.product(DepositState, CALLERS)))
 def test_withdrawing_answers_by_right_first_and_by_state_only_to_those_who_have_it(
@@ -214,6 +246,7 @@ def test_a_member_cannot_tell_an_unknown_deposit_from_a_forbidden_one(
         answers = [
             http.get(f"/deposits/{deposit}", headers=keys["member"]),
             http.get(f"/deposits/{deposit}/certificate", headers=keys["member"]),
+            http.get(f"/deposits/{deposit}/images", headers=keys["member"]),
             http.delete(f"/deposits/{deposit}", headers=keys["member"]),
             http.delete(f"/deposits/{deposit}/erasure", headers=keys["member"]),
             http.post("/grants", json={"principal": "member", "deposit": deposit}, headers=keys["member"]),

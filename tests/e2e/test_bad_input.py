@@ -69,6 +69,7 @@ PNG = {"Content-Type": "image/png"}
 def bank(service: RunningService, service_url: str, weights: Weights, contents: Contents) -> Iterator[Bank]:
     with LirfClient(service.url, service.admin_key) as client:
         client.builtin_dataset("strict-train", "digits", "train")
+        client.builtin_dataset("untouched", "digits", "test")
         client.register_model({**SPEC, "name": "strict"}, weights())
         order = {"model": "strict", "dataset": "strict-train", "select": {"classes": ["3", "8"]}}
         accepted = client.deposit({**order, "epochs": 1, "settings": {"min_steps": 1}})
@@ -143,11 +144,6 @@ SELECTIONS = {
     "no column": ({"where": {}}, Refused(422, "select.where", "empty")),
     "nothing": ({}, Refused(422, "select", "exactly one")),
     "two ways at once": ({"classes": ["1"], "ids": ["0"]}, Refused(422, "select", "exactly one")),
-    "the whole data set": ({"classes": DIGITS}, Refused(422, "select", "whole data set")),
-    "every image by id": (
-        {"ids": list(open_source("digits", "train").ids)},
-        Refused(422, "select", "whole data set"),
-    ),
 }
 
 WEIGHTS: dict[str, tuple[Callable[[Weights], bytes], str]] = {
@@ -196,6 +192,17 @@ def test_what_does_not_exist_is_named(bank: Bank, case: str) -> None:
 def test_a_selection_that_means_nothing_or_everything_is_refused(bank: Bank, case: str) -> None:
     select, refused = SELECTIONS[case]
     expect(bank, lambda bank: bank.deposit(select=select), refused)
+
+
+@pytest.mark.parametrize("select", [{"classes": DIGITS}, {"ids": list(open_source("digits", "test").ids)}])
+def test_a_selection_of_the_whole_data_set_is_refused(bank: Bank, select: dict[str, Any]) -> None:
+    refused = Refused(422, "select", "whole data set")
+    expect(bank, lambda bank: bank.deposit(dataset="untouched", select=select), refused)
+
+
+def test_a_selection_of_what_was_deposited_already_says_so(bank: Bank) -> None:
+    refused = Refused(409, "select", "Class '3' was deposited before")
+    expect(bank, lambda bank: bank.deposit(select={"classes": DIGITS}), refused)
 
 
 @pytest.mark.parametrize("case", WEIGHTS)

@@ -62,7 +62,7 @@ def make_due(vault: Vault) -> None:
 
 def decisions(vault: Vault, deposit: str) -> list[str]:
     with vault.sessions.read() as session:
-        return [entry.decision for entry in ledger.of_subject(session, deposit)][2:]
+        return [entry.decision for entry in ledger.of_subject(session, deposit)][3:]
 
 
 def test_a_disabled_deposit_answers_nobody_and_keeps_its_keys_until_its_time_has_come(

@@ -33,14 +33,25 @@ Ask = Callable[..., AcceptedView]
 
 
 def patterns() -> dict[str, list[bytes]]:
-    """Bytes of the fixture's original: filters of its shallow part, and the classifier row of digit 3.
+    """Bytes of the original (filters of its shallow part, the classifier row of digit 3) and of the threes themselves.
 
     They are short, since a database page may end anywhere.
     """
     seed_everything(0)
     state = published_state(create("resnet20", 10, 1))
     tensors = {"shallow": state["layer1.0.conv1.weight"][:2], "row": state["linear.weight"][3]}
-    return {name: _pieces(tensor.numpy().tobytes()) for name, tensor in tensors.items()}
+    weights = {name: _pieces(tensor.numpy().tobytes()) for name, tensor in tensors.items()}
+    return {**weights, "images": _images_of("3")}
+
+
+def _images_of(digit: str) -> list[bytes]:
+    digits = open_source("digits", "test")
+    labels = [digits.classes[label] for label in digits.labels.tolist()]
+    pixels = [image.numpy().tobytes() for image in digits.images]
+    others = {image for image, label in zip(pixels, labels, strict=True) if label != digit}
+    return [
+        image for image, label in zip(pixels, labels, strict=True) if label == digit and image not in others
+    ]
 
 
 def _pieces(data: bytes, length: int = 32) -> list[bytes]:
@@ -63,7 +74,7 @@ def found(settings: Settings) -> set[str]:
 def deposited(vault: Vault, settings: Settings, ask_deposit: Ask) -> Callable[..., str]:
     def run(*, keep_original: bool) -> str:
         accepted = ask_deposit("3", keep_original=keep_original)
-        assert found(settings) == {"shallow", "row"}
+        assert found(settings) == {"shallow", "row", "images"}
         run_job(vault, settings, accepted.job)
         return accepted.deposits[0]
 
@@ -71,7 +82,7 @@ def deposited(vault: Vault, settings: Settings, ask_deposit: Ask) -> Callable[..
 
 
 @pytest.mark.parametrize("keep_original", [False, True])
-def test_after_a_deposit_no_file_holds_the_originals_weights_in_the_clear(
+def test_after_a_deposit_no_file_holds_the_originals_weights_or_the_sets_images_in_the_clear(
     settings: Settings, deposited: Callable[..., str], *, keep_original: bool
 ) -> None:
     deposited(keep_original=keep_original)

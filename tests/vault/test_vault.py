@@ -85,6 +85,38 @@ def test_any_rows_in_any_order_are_those_of_the_source(
     assert torch.equal(loaded, images.images[indices])
 
 
+@pytest.mark.parametrize(
+    "rows", [[0], [ROWS - 1], [23, 24, 25], list(range(0, ROWS, 7)), list(range(ROWS))], ids=len
+)
+def test_removed_images_are_zero_and_the_others_as_they_were(
+    store: Sessions, images: ImageDataset, stored: datasets.StoredDataset, rows: list[int]
+) -> None:
+    left = datasets.without_images(store, stored, SHAPE, torch.tensor(rows))
+    others = [row for row in range(ROWS) if row not in rows]
+    assert not datasets.load_images(store, left.pixels_digest, SHAPE, rows).any()
+    assert torch.equal(datasets.load_images(store, left.pixels_digest, SHAPE, others), images.images[others])
+    artifacts.load(store, left.pixels_digest)  # raises unless the content has this digest
+    assert datasets.load_index(store, left.index_digest).removed.nonzero().flatten().tolist() == rows
+    first, again = datasets.without_images(store, left, SHAPE, torch.tensor([0])), rows[0] == 0
+    assert (first == left) == again
+
+
+def test_an_artifact_is_rewritten_chunk_by_chunk_and_the_old_one_stays(sqlite_sessions: Sessions) -> None:
+    data = bytes(range(256)) * (CHUNK_BYTES // 100)
+    digest = artifacts.store(sqlite_sessions, data)
+    seen: list[int] = []
+
+    def upper(position: int, chunk: bytes) -> bytes:
+        seen.append(position)
+        return bytes(255 - byte for byte in chunk)
+
+    changed = artifacts.rewrite(sqlite_sessions, digest, upper)
+    assert artifacts.load(sqlite_sessions, changed) == bytes(255 - byte for byte in data)
+    assert artifacts.load(sqlite_sessions, digest) == data
+    assert seen == [0, CHUNK_BYTES, 2 * CHUNK_BYTES] * 2
+    assert artifacts.rewrite(sqlite_sessions, digest, upper) == changed
+
+
 def test_the_index_comes_back_with_names_labels_and_metadata(
     store: Sessions, images: ImageDataset, stored: datasets.StoredDataset
 ) -> None:

@@ -30,6 +30,10 @@ class Rows(Protocol):
     def __len__(self) -> int: ...
 
 
+class RemovedError(InvalidInputError):
+    """What is selected has no images any more."""
+
+
 @dataclass(frozen=True)
 class Selection:
     """A description of rows; exactly one attribute is given.
@@ -81,8 +85,8 @@ def select(
 
     Raises:
         InvalidInputError: on ``select.classes``, ``select.ids`` or ``select.where`` for something unknown,
-            repeated or without rows, and on ``select`` for all rows; for ids of removed rows, and where nothing but
-            removed rows would be selected.
+            repeated or without rows, and on ``select`` for all rows.
+        RemovedError: ids of removed rows, a class of which none has an image, or nothing but removed rows.
     """
     there = torch.ones(len(dataset), dtype=torch.bool) if removed is None else ~removed
     if selection.classes is not None:
@@ -188,15 +192,24 @@ def _column_mask(field: str, column: Sequence[Any], values: Sequence[Any]) -> Te
 
 def _with_images(dataset: Rows, selection: Selection, mask: Tensor, there: Tensor) -> Tensor:
     lost = (mask & ~there).nonzero().flatten().tolist()
-    if lost and (selection.ids is not None or not bool((mask & there).any())):
-        field = "select.ids" if selection.ids is not None else "select"
-        raise InvalidInputError(
-            field,
+    if lost and _is_missed(dataset, selection, mask, there):
+        raise RemovedError(
+            "select.ids" if selection.ids is not None else "select",
             f"{len(lost)} of the {int(mask.sum())} images selected left the data set when they were deposited, "
             f"among them {_show(dataset.ids[lost[0]])}.",
             "Leave them out; to deposit them from another model, upload them again.",
         )
     return mask & there
+
+
+def _is_missed(dataset: Rows, selection: Selection, mask: Tensor, there: Tensor) -> bool:
+    """Whether removed rows cannot be passed over: each was named, or nothing of a named class would be left."""
+    if selection.ids is not None:
+        return True
+    if selection.classes is None:
+        return not bool((mask & there).any())
+    left = set(dataset.labels[mask & there].tolist())
+    return left != set(dataset.labels[mask].tolist())
 
 
 def _whole_classes(dataset: Rows, mask: Tensor, there: Tensor) -> tuple[int, ...] | None:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from app.lirf.data.dataset import ImageDataset
-from app.lirf.data.selection import Selection, row_hashes, select, set_digest
+from app.lirf.data.selection import RemovedError, Selection, row_hashes, select, set_digest
 from app.lirf.errors import InvalidInputError
 
 
@@ -145,3 +145,36 @@ def test_the_digest_changes_with_a_pixel_a_label_or_a_row(dataset: ImageDataset)
     assert digest(replace(dataset, labels=labels), rows) != expected
     assert digest(turned, rows) != expected
     assert digest(dataset, torch.tensor([2, 5, 0])) != expected
+
+
+REMOVED = torch.tensor([name in {"row-2", "row-3"} for name in (f"row-{row}" for row in range(8))])
+
+
+def test_rows_without_images_are_no_part_of_a_class_or_a_column_value(dataset: ImageDataset) -> None:
+    assert select(dataset, Selection(classes=("frog", "cat")), removed=REMOVED).indices.tolist() == [0, 5, 6]
+    assert select(dataset, Selection(classes=("frog",)), removed=REMOVED).classes is not None
+    everything = Selection(
+        ids=tuple(name for name, gone in zip(dataset.ids, REMOVED, strict=True) if not gone)
+    )
+    with pytest.raises(InvalidInputError, match="The whole data set is selected"):
+        select(dataset, everything, removed=REMOVED)
+
+
+def test_a_class_of_which_no_image_is_left_is_refused_beside_another(dataset: ImageDataset) -> None:
+    gone = dataset.labels == 2
+    with pytest.raises(RemovedError, match="left the data set when they were deposited"):
+        select(dataset, Selection(classes=(dataset.classes[0], dataset.classes[2])), removed=gone)
+
+
+def test_ids_of_rows_without_images_are_refused(dataset: ImageDataset) -> None:
+    with pytest.raises(InvalidInputError, match="1 of the 2 images selected left the data set") as refusal:
+        select(dataset, Selection(ids=("row-0", "row-2")), removed=REMOVED)
+    assert refusal.value.field == "select.ids"
+    assert "'row-2'" in refusal.value.problem
+
+
+def test_a_selection_of_nothing_but_removed_rows_is_refused(dataset: ImageDataset) -> None:
+    gone = dataset.labels == 2
+    with pytest.raises(InvalidInputError, match=r"left the data set when they were deposited") as refusal:
+        select(dataset, Selection(classes=(dataset.classes[2],)), removed=gone)
+    assert refusal.value.field == "select"
