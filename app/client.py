@@ -117,6 +117,15 @@ class LirfClient:
         """The signed statement about a deposit, to be kept and checked with ``lirf verify``."""
         return self._object("GET", f"/deposits/{deposit_id}/certificate")
 
+    def audit_deposit(self, deposit_id: str, dataset: str, seed: int = 0) -> Json:
+        """Have the deposit audited with labelled images; the answer names the ``job``."""
+        body = {"dataset": dataset, "seed": seed}
+        return self._object("POST", f"/deposits/{deposit_id}/audits", json=body)
+
+    def kept_images(self, deposit_id: str) -> bytes:
+        """The Parquet file of the images that were kept with the original."""
+        return self._sent("GET", f"/deposits/{deposit_id}/images").content
+
     def erase(self, deposit_id: str, after: int | None = None) -> Json:
         """Disable a deposit and have it erased ``after`` seconds; the operator's default if left out, 0 for now."""
         params = None if after is None else {"after": after}
@@ -234,6 +243,9 @@ class LirfClient:
         return cast("list[Json]", self._send(method, path, **arguments))
 
     def _send(self, method: str, path: str, **arguments: Any) -> Any:
+        return self._sent(method, path, **arguments).json()
+
+    def _sent(self, method: str, path: str, **arguments: Any) -> httpx.Response:
         try:
             response = self._http.request(method, path, **arguments)
         except httpx.TransportError as error:
@@ -241,7 +253,7 @@ class LirfClient:
             raise ProblemError(0, {"detail": detail, "remedy": "Start it with `lirf up`."}) from error
         if response.is_error:
             raise _problem(response)
-        return response.json()
+        return response
 
 
 def _problem(response: httpx.Response) -> ProblemError:

@@ -11,12 +11,13 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from app.api.dependencies import CallerDep, ContextDep, IdempotencyKey, PageDep, accepted, repeatable
 from app.api.events import job_events
 from app.api.links import FIRST_DEPOSIT, JOB, linked
-from app.api.schemas.deposits import DepositBody
+from app.api.schemas.deposits import AuditBody, DepositBody
 from app.services.certify_deposit import certify_deposit
 from app.services.erase_deposit import enable_deposit, erase_deposit
 from app.services.follow_jobs import job_of_deposit
 from app.services.idempotency import answered_before, create_once
 from app.services.keep_images import kept_images
+from app.services.request_audit import accept_audit, plan_audit
 from app.services.request_deposit import accept_deposit, plan_deposit
 from app.services.show_deposits import list_deposits, show_deposit
 from app.services.views import AcceptedView, CertificateView, DepositView
@@ -114,6 +115,27 @@ def get_kept_images(deposit_id: str, context: ContextDep, caller: CallerDep) -> 
     data = kept_images(context.vault, caller, deposit_id)
     name = {"Content-Disposition": f'attachment; filename="{deposit_id}.parquet"'}
     return Response(data, media_type=PARQUET, headers=name)
+
+
+@router.post(
+    "/{deposit_id}/audits",
+    status_code=202,
+    response_model=AcceptedView,
+    responses={202: linked(get_job={"job_id": JOB}, get_deposit={"deposit_id": FIRST_DEPOSIT})},
+)
+def post_audit(
+    deposit_id: str, body: AuditBody, context: ContextDep, caller: CallerDep, key: IdempotencyKey = None
+) -> JSONResponse:
+    """Measure what an attacker with the weights could still read of the deposit; the certificate then states it."""
+    planned = plan_audit(context.sessions, caller, deposit_id, body.dataset, body.seed)
+    answer = create_once(
+        context.sessions,
+        caller,
+        repeatable(f"POST /deposits/{deposit_id}/audits", key, body.model_dump()),
+        lambda session: accept_audit(session, caller, planned),
+    )
+    context.doorbell.ring(answer["job"])
+    return accepted(answer, answer["job"])
 
 
 def _followed_job(deposit_id: str, context: ContextDep, caller: CallerDep) -> str:

@@ -233,6 +233,7 @@ class Deposit(Base):
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     sealed_at: Mapped[datetime | None]
     erase_at: Mapped[datetime | None]
+    audits: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
     images_removed_at: Mapped[datetime | None]
     images_digest: Mapped[str | None] = mapped_column(ForeignKey("artifacts.digest"), index=True)
     images_key_id: Mapped[str | None]

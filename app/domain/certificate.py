@@ -31,6 +31,7 @@ class Facts:
         objective: ``lirf`` or ``lirf+``.
         config: every hyper-parameter.
         metrics: as measured when the deposit was sealed; null without a test set.
+        audits: what audits of the target net found, in order.
         entries: of the ledger, about this deposit, in order.
     """
 
@@ -42,6 +43,7 @@ class Facts:
     objective: str
     config: Mapping[str, Any]
     metrics: Mapping[str, Any] | None
+    audits: Sequence[Mapping[str, Any]]
     entries: Sequence[Entry]
 
 
@@ -76,7 +78,7 @@ def statement(facts: Facts) -> dict[str, Any]:
             "objective": facts.objective,
             "config": dict(facts.config),
             "metrics": None if facts.metrics is None else dict(facts.metrics),
-            "audits": [],
+            "audits": [dict(audit) for audit in facts.audits],
             "ledger": [
                 {"seq": entry.seq, "at": entry.at, "decision": entry.decision, "hash": entry.hash}
                 for entry in facts.entries

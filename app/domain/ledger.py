@@ -27,6 +27,7 @@ class Decision(StrEnum):
     MODEL_ROLLED_BACK = "model.rolled-back"
     DEPOSIT_ORDERED = "deposit.ordered"
     DEPOSIT_SEALED = "deposit.sealed"
+    DEPOSIT_AUDITED = "deposit.audited"
     IMAGES_REMOVED = "deposit.images-removed"
     DEPOSIT_FAILED = "deposit.failed"
     DEPOSIT_CANCELLED = "deposit.cancelled"

@@ -14,6 +14,7 @@ class JobState(StrEnum):
 class JobKind(StrEnum):
     TRAIN = "train"
     DEPOSIT = "deposit"
+    AUDIT = "audit"
 
 
 class DepositState(StrEnum):

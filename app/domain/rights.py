@@ -26,6 +26,7 @@ class Action(StrEnum):
     DEPOSIT = "deposit from this model"
     ROLLBACK = "roll this model back"
     READ_DEPOSIT = "read this deposit"
+    AUDIT_DEPOSIT = "audit this deposit"
     READ_KEPT_IMAGES = "read the kept images of this deposit"
     ERASE_DEPOSIT = "erase this deposit"
     GRANT = "grant rights to this deposit"
@@ -58,6 +59,7 @@ RIGHTS: dict[Action, dict[Role, Reach]] = {
         Action.DEPOSIT:                (A, O, N),
         Action.ROLLBACK:               (A, O, N),
         Action.READ_DEPOSIT:           (A, O, N),
+        Action.AUDIT_DEPOSIT:          (A, O, N),
         Action.READ_KEPT_IMAGES:       (A, O, N),
         Action.ERASE_DEPOSIT:          (A, O, N),
         Action.GRANT:                  (A, O, N),

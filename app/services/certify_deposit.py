@@ -40,6 +40,7 @@ def certify_deposit(
             objective=row.config["objective"],
             config=row.config,
             metrics=row.metrics,
+            audits=row.audits,
             entries=ledger.of_subject(session, row.id),
         )
     if not any(entry.decision == "deposit.sealed" for entry in facts.entries):

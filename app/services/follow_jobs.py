@@ -4,7 +4,7 @@ from app.db.models import Job
 from app.db.repositories import deposits, jobs
 from app.db.session import Session, Sessions
 from app.domain.errors import Conflict, NotFound
-from app.domain.lifecycle import JOB_ENDED, DepositState, JobState
+from app.domain.lifecycle import JOB_ENDED, DepositState, JobKind, JobState
 from app.domain.rights import Action, Caller, Role
 from app.services.find import find_deposit, find_job, find_model
 from app.services.relay_jobs import end_deposits
@@ -57,4 +57,5 @@ def look_again(sessions: Sessions, job_id: str) -> JobView:
 
 def _view(session: Session, job: Job) -> JobView:
     model = find_model(session, job.model_id)
-    return job_view(job, model.name, [deposit.id for deposit in deposits.of_job(session, job.id)])
+    audited = [job.payload["deposit"]] if job.kind == JobKind.AUDIT else []
+    return job_view(job, model.name, audited or [deposit.id for deposit in deposits.of_job(session, job.id)])

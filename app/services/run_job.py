@@ -15,6 +15,7 @@ from app.inference.compute import Compute, choose_compute
 from app.lirf.errors import InvalidInputError
 from app.services.claim import CancelledError, Claim, ClaimLostError
 from app.services.relay_jobs import end_deposits
+from app.services.run_audit import run_audit
 from app.services.run_deposit import run_deposit
 from app.services.run_training import run_training
 from app.vault.vault import Vault
@@ -24,6 +25,7 @@ log = structlog.get_logger(__name__)
 HANDLERS: dict[JobKind, Callable[[Vault, Job, Claim, Compute], None]] = {
     JobKind.TRAIN: run_training,
     JobKind.DEPOSIT: run_deposit,
+    JobKind.AUDIT: run_audit,
 }
 
 

@@ -170,6 +170,7 @@ class DepositView:
     target_version: int | None
     metrics: dict[str, Any] | None
     curves: list[Any] | None
+    audits: list[Any]
     modules: list[ModuleView]
     error: dict[str, Any] | None
     created_at: datetime
@@ -307,6 +308,7 @@ def deposit_view(row: rows.Deposit) -> DepositView:
         target_version=row.target_version,
         metrics=row.metrics,
         curves=row.curves,
+        audits=row.audits,
         modules=[ModuleView(m.version, m.size, m.description, m.created_at) for m in row.modules],
         error=row.job.error,
         created_at=row.created_at,

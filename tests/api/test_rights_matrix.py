@@ -15,7 +15,7 @@ from sqlalchemy import update
 
 from app.db.models import Deposit
 from app.db.session import Sessions
-from app.domain.lifecycle import DepositState
+from app.domain.lifecycle import DEPOSIT_FORGOTTEN, DepositState
 from app.domain.rights import RIGHTS, Action, Reach, Role
 
 Json = dict[str, Any]
@@ -79,6 +79,13 @@ def calls(things: Things) -> dict[Action, Call]:
             "POST", f"/models/{things.model}/rollback", (404, "version"), FORBIDDEN, {"version": 99}
         ),
         Action.READ_DEPOSIT: Call("GET", f"/deposits/{things.deposit}", (200, None), (404, "deposit")),
+        Action.AUDIT_DEPOSIT: Call(
+            "POST",
+            f"/deposits/{things.deposit}/audits",
+            (404, "dataset"),
+            (404, "deposit"),
+            {"dataset": "no-such-data"},
+        ),
         Action.READ_KEPT_IMAGES: Call(
             "GET", f"/deposits/{things.deposit}/images", (409, "deposit"), (404, "deposit")
         ),
@@ -182,6 +189,7 @@ AFTER_THE_RIGHT = {
 
 ON_A_DEPOSIT: dict[Action, Callable[[DepositState], int]] = {
     Action.READ_DEPOSIT: lambda _: 200,
+    Action.AUDIT_DEPOSIT: lambda state: 404 if state in DEPOSIT_FORGOTTEN else 409,
     Action.READ_KEPT_IMAGES: lambda state: 410 if state is DepositState.ERASED else 409,
     Action.ERASE_DEPOSIT: lambda state: {DepositState.ERASED: 410, DepositState.DISABLED: 200}.get(
         state, 409

@@ -29,6 +29,7 @@ def facts() -> Facts:
         objective="lirf+",
         config={"epochs": 2},
         metrics={"target": {"dep": 0.0}},
+        audits=[{"version": 2, "probe": {"deposited": 40.0, "kept": 80.0}}],
         entries=[
             entry("deposit.ordered", 3, {"images": 7}),
             entry("deposit.sealed", 5, {"base": 1, "target": 2, "digests": digests}),

@@ -42,6 +42,16 @@ class DepositSetBody(Body):
     select: Select
 
 
+class AuditBody(Body):
+    """What to audit a deposit with."""
+
+    dataset: Name = Field(
+        description="Labelled images that the model was not trained on: at least ten of every class that it has, of "
+        "which a simulated attacker gets half."
+    )
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+
+
 class DepositBody(Body):
     """A deposit of one set (``select``), or of several at once (``deposits``)."""
 
