@@ -31,7 +31,8 @@ from app.api.middleware import BodyLimit, RequestId, SecurityHeaders
 from app.config import Settings
 from app.db.session import open_sessions
 from app.inference.composer import Composer
-from app.inference.compute import choose_compute
+from app.inference.compute import available_cores, choose_compute
+from app.inference.decoder import Decoder
 from app.inference.engine import Engine
 from app.queue import Doorbell
 from app.services.erase_deposit import erase_due
@@ -65,6 +66,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         for keeper in keepers:
             keeper.join(timeout=5)
         context.doorbell.close()
+        context.decoder.close()
         context.vault.close()
         context.sessions.close()
 
@@ -113,6 +115,7 @@ def _open(settings: Settings, measured: Metrics) -> Context:
         vault=opened,
         composer=Composer(opened, settings.cache_bytes),
         engine=Engine(choose_compute(settings.device, settings.threads).device),
+        decoder=Decoder(available_cores()),
         doorbell=Doorbell(settings),
         metrics=measured,
         failures=AuthFailures(settings.auth_failures_per_minute),

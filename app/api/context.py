@@ -7,6 +7,7 @@ from app.api.instruments import Metrics
 from app.config import Settings
 from app.db.session import Sessions
 from app.inference.composer import Composer
+from app.inference.decoder import Decoder
 from app.inference.engine import Engine
 from app.queue import Doorbell
 from app.vault.vault import Vault
@@ -19,6 +20,7 @@ class Context:
     vault: Vault
     composer: Composer
     engine: Engine
+    decoder: Decoder
     doorbell: Doorbell
     metrics: Metrics
     failures: AuthFailures

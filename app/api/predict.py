@@ -1,5 +1,6 @@
 """``/predict``: be answered by the net that the caller is entitled to."""
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -14,13 +15,14 @@ from app.api.schemas.predict import PredictBody, TopK, decode_base64
 from app.api.submissions import JSON, MULTIPART
 from app.domain.errors import Invalid, UnsupportedMedia
 from app.domain.rights import Caller
-from app.lirf.data.images import decode
+from app.lirf.networks import InputSpec
 from app.services.predict import dataset_images, predict
 from app.services.views import PredictionView
 
 router = APIRouter(prefix="/predict", tags=["predict"])
 
 IMAGE_TYPES = ("image/png", "image/jpeg", "image/webp", "application/octet-stream")
+Load = Callable[[InputSpec], Tensor]
 Reference = Annotated[str, Query(min_length=1, max_length=255)]
 
 
@@ -41,11 +43,11 @@ def get_prediction(
             "The query names no image, or two.", "Give either image, or dataset and index.", "image"
         )
     if image is not None:
-        images = [decode(decode_base64(image, "image"))]
+        load = _decoding(context, [decode_base64(image, "image")])
     else:
-        images = dataset_images(context.sessions, caller, dataset or "", [index or 0])
+        load = _reading(context, caller, dataset or "", [index or 0])
     response.headers["Cache-Control"] = "private, no-store"
-    return _answer(context, caller, model, images, top_k)[0]
+    return _answer(context, caller, model, load, top_k)[0]
 
 
 async def _posted(
@@ -106,18 +108,24 @@ def post_prediction(
     if body is None:
         if model is None:
             raise Invalid("No model is named.", "Add ?model=NAME.", "model")
-        return _answer(context, caller, model, [decode(data)], top_k)[0]
+        return _answer(context, caller, model, _decoding(context, [data]), top_k)[0]
     if body.dataset is not None:
-        images = dataset_images(context.sessions, caller, body.dataset, body.indices or [])
+        load = _reading(context, caller, body.dataset, body.indices or [])
     else:
-        images = [decode(image, field=f"images.{row}") for row, image in enumerate(body.decoded())]
-    return _answer(context, caller, body.model, images, body.top_k, "images.{row}")
+        load = _decoding(context, body.decoded(), "images.{row}")
+    return _answer(context, caller, body.model, load, body.top_k)
 
 
-def _answer(
-    context: Context, caller: Caller, model: str, images: list[Tensor], top_k: int, field: str = "image"
-) -> list[PredictionView]:
-    answers = predict(context.sessions, context.composer, context.engine, caller, model, images, top_k, field)
+def _decoding(context: Context, images: list[bytes], field: str = "image") -> Load:
+    return lambda spec: context.decoder.batch(images, spec, field)
+
+
+def _reading(context: Context, caller: Caller, dataset: str, indices: list[int]) -> Load:
+    return lambda spec: dataset_images(context.sessions, caller, dataset, indices, spec)
+
+
+def _answer(context: Context, caller: Caller, model: str, load: Load, top_k: int) -> list[PredictionView]:
+    answers = predict(context.sessions, context.composer, context.engine, caller, model, load, top_k)
     context.metrics.count_predictions(answers)
     return answers
 

@@ -1,5 +1,6 @@
 """Answer images with the net that the caller is entitled to."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -13,7 +14,6 @@ from app.domain.rights import Action, Caller
 from app.inference.composer import Composer
 from app.inference.engine import Engine
 from app.lirf.data.images import fit
-from app.lirf.errors import InvalidInputError
 from app.lirf.networks import InputSpec
 from app.services.find import find_dataset, find_model, require, served_version
 from app.services.plans import input_spec, network_plan, stored_modules, stored_network
@@ -56,20 +56,29 @@ def predict(
     engine: Engine,
     caller: Caller,
     model: str,
-    images: list[Tensor],
+    load: Callable[[InputSpec], Tensor],
     top_k: int,
-    field: str = "image",
 ) -> list[PredictionView]:
-    """Classify uint8 images [C, H, W]; ``field`` names one of them in a refusal, with ``{row}`` for its number.
+    """Classify images.
+
+    Args:
+        sessions: the service's database.
+        composer: builds the net that the caller is entitled to.
+        engine: runs it.
+        caller: who asks.
+        model: name or id.
+        load: given what the network reads, the images as uint8 [N, C, H, W] of that shape; so nothing is loaded for
+            whoever may not ask, nor held in a shape that does not fit.
+        top_k: most classes per answer.
 
     Raises:
         NotFound: unknown model.
-        InvalidInputError: an image of another height or width than the model's.
+        InvalidInputError: of ``load``.
     """
     with sessions.read() as session:
         entitled = entitlement(session, caller, model)
     spec = input_spec(entitled.model.input_spec)
-    batch = torch.stack([_fitted(image, spec, field.format(row=row)) for row, image in enumerate(images)])
+    batch = load(spec)
     net = composer.net(
         network_plan(entitled.model), stored_network(entitled.model, entitled.version), entitled.modules
     )
@@ -77,20 +86,25 @@ def predict(
     return [_view(entitled, row, top_k) for row in probabilities]
 
 
-def dataset_images(sessions: Sessions, caller: Caller, dataset: str, indices: list[int]) -> list[Tensor]:
-    """Rows of a stored data set as uint8 images [C, H, W].
+def dataset_images(
+    sessions: Sessions, caller: Caller, dataset: str, indices: list[int], spec: InputSpec
+) -> Tensor:
+    """Rows of a stored data set as a network reads them: uint8 [N, C, H, W].
 
     Raises:
         NotFound: unknown, or not the caller's.
         Invalid: no such row.
-        Gone: its image left with a deposit.
+        InvalidInputError: images of another size.
+        Gone: an image that left with a deposit.
     """
     with sessions.read() as session:
         row = find_dataset(session, caller, dataset)
     _require_rows(indices, row.rows)
+    fit(torch.empty((0, *row.image_shape), dtype=torch.uint8), *spec.shape)  # before any of them is loaded
     if row.removed:
         _require_images(sessions, row, indices)
-    return list(dataset_store.load_images(sessions, row.pixels_digest, row.image_shape, indices))
+    images = dataset_store.load_images(sessions, row.pixels_digest, row.image_shape, indices)
+    return fit(images, *spec.shape)
 
 
 def _require_rows(indices: list[int], rows: int) -> None:
@@ -110,13 +124,6 @@ def _require_images(sessions: Sessions, dataset: Dataset, indices: list[int]) ->
                 "Send the image itself, or choose another row.",
                 "index",
             )
-
-
-def _fitted(image: Tensor, spec: InputSpec, field: str) -> Tensor:
-    try:
-        return fit(image, *spec.shape)
-    except InvalidInputError as error:
-        raise InvalidInputError(field, error.problem, error.remedy) from error
 
 
 def _view(entitled: Entitlement, probabilities: Tensor, top_k: int) -> PredictionView:

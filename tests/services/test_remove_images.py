@@ -18,7 +18,7 @@ from app.lirf.data.parquet import read_parquet
 from app.lirf.data.selection import Selection
 from app.lirf.data.source import open_source
 from app.lirf.errors import InvalidInputError
-from app.lirf.networks import create, published_state
+from app.lirf.networks import InputSpec, create, published_state
 from app.lirf.train import seed_everything
 from app.services.erase_deposit import erase_deposit
 from app.services.follow_jobs import cancel_job
@@ -37,6 +37,7 @@ DIGITS = open_source("digits", "test")
 THREES = [row for row, label in enumerate(DIGITS.labels.tolist()) if label == 3]
 OTHERS = [row for row in range(len(DIGITS)) if row not in THREES]
 NOW = timedelta(0)
+SPEC = InputSpec(1, 8, 8, (0.5,), (0.5,))
 
 Ask = Callable[[DepositOrder], AcceptedView]
 
@@ -142,8 +143,8 @@ def test_a_row_whose_image_left_is_no_longer_predicted_and_others_are(
 ) -> None:
     seal(order)
     with pytest.raises(Gone, match=f"The image of row {THREES[0]} left the data set when it was deposited"):
-        dataset_images(vault.sessions, owner, "digits", [OTHERS[0], THREES[0]])
-    (image,) = dataset_images(vault.sessions, owner, "digits", [OTHERS[0]])
+        dataset_images(vault.sessions, owner, "digits", [OTHERS[0], THREES[0]], SPEC)
+    (image,) = dataset_images(vault.sessions, owner, "digits", [OTHERS[0]], SPEC)
     assert torch.equal(image, DIGITS.images[OTHERS[0]])
 
 

@@ -1,0 +1,62 @@
+"""Encoded images to one batch, on as many threads as there are cores: decoding is bounded, however many ask."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import torch
+from torch import Tensor
+
+from app.lirf.data.images import decode, fit
+from app.lirf.errors import InvalidInputError
+from app.lirf.networks import InputSpec
+
+IMAGES_PER_TASK = 16
+
+
+class Decoder:
+    """Decodes for all requests of one process.
+
+    Args:
+        workers: images that are decoded at the same time; each may take some 40 MB for a moment.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
+
+    def batch(self, images: Sequence[bytes], spec: InputSpec, field: str) -> Tensor:
+        """PNG, JPEG or WebP files to uint8 [N, C, H, W] of a network's shape.
+
+        An image of another size is refused as soon as it is decoded, so that no batch of them is ever held.
+
+        Args:
+            images: encoded.
+            spec: of the network.
+            field: names an image in a refusal, with ``{row}`` for its number.
+
+        Raises:
+            InvalidInputError: the first image, in the order of decoding, that is damaged or does not fit.
+        """
+        batch = torch.empty((len(images), *spec.shape), dtype=torch.uint8)
+
+        def fill(start: int) -> None:
+            for row in range(start, min(start + IMAGES_PER_TASK, len(images))):
+                batch[row] = _fitted(images[row], spec, field.format(row=row))
+
+        tasks = [self._pool.submit(fill, start) for start in range(0, len(images), IMAGES_PER_TASK)]
+        try:
+            for task in tasks:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+        return batch
+
+    def close(self) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+
+def _fitted(data: bytes, spec: InputSpec, field: str) -> Tensor:
+    try:
+        return fit(decode(data, field=field), *spec.shape)
+    except InvalidInputError as error:
+        raise InvalidInputError(field, error.problem, error.remedy) from error
