@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 
 import structlog
 from fastapi import FastAPI
@@ -35,7 +36,7 @@ from app.inference.compute import available_cores, choose_compute
 from app.inference.decoder import Decoder
 from app.inference.engine import Engine
 from app.queue import Doorbell
-from app.services.erase_deposit import erase_due
+from app.services.erase_deposit import erase_due, still_sealed
 from app.services.relay_jobs import relay_jobs, sweep
 from app.services.remove_images import remove_images_left
 from app.vault.lock import LOOK_AGAIN_SECONDS
@@ -140,10 +141,11 @@ def _relay(context: Context, stop: threading.Event) -> None:
 
 
 def _keep_sealed(context: Context, stop: threading.Event) -> None:
-    """Take recovered nets out of memory when the vault is sealed, by whichever process."""
+    """Take recovered nets out of memory when the vault is sealed, or they are erased, by whichever process."""
     while not stop.wait(LOOK_AGAIN_SECONDS):
         try:
             if context.vault.lock.state().sealed:
                 context.composer.forget_sealed()
+            context.composer.forget_erased(partial(still_sealed, context.sessions))
         except Exception:
             log.exception("vault_not_seen")

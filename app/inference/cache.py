@@ -43,6 +43,11 @@ class ByteBudgetCache(Generic[Key, Value]):
             for key in [key for key in self._sizes if condemned(key)]:
                 del self._entries[key], self._sizes[key]
 
+    def keys(self) -> list[Key]:
+        """Of the values that are ready."""
+        with self._lock:
+            return list(self._sizes)
+
     def __len__(self) -> int:
         return len(self._entries)
 

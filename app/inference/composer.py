@@ -1,5 +1,6 @@
 """Builds target and recover nets from stored artifacts and keeps them ready."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch import nn
@@ -17,6 +18,12 @@ class NetKey:
     plan: NetworkPlan
     target: StoredNetwork
     modules: tuple[str, ...]
+
+    @property
+    def sealed(self) -> frozenset[str]:
+        """Names of the sealed artifacts that the net is made of."""
+        original = () if self.target.seal is None else (self.target.shallow, self.target.head)
+        return frozenset((*self.modules, *original))
 
 
 class Composer:
@@ -40,7 +47,14 @@ class Composer:
 
     def forget_sealed(self) -> None:
         """Drop every net that holds sealed knowledge: the vault was sealed."""
-        self._nets.drop(lambda key: bool(key.modules) or key.target.seal is not None)
+        self._nets.drop(lambda key: bool(key.sealed))
+
+    def forget_erased(self, still_sealed: Callable[[set[str]], set[str]]) -> None:
+        """Drop nets of knowledge that was erased, by whichever process; ``still_sealed`` tells which names are left."""
+        held = {name for key in self._nets.keys() for name in key.sealed}  # noqa: SIM118  a cache is no mapping
+        if held:
+            gone = held - still_sealed(held)
+            self._nets.drop(lambda key: not key.sealed.isdisjoint(gone))
 
     def _compose(self, key: NetKey, modules: list[StoredModule]) -> RecoverNet:
         target = load_network(self._vault, key.plan, key.target)

@@ -90,6 +90,12 @@ def erase_due(vault: Vault) -> int:
     return erased
 
 
+def still_sealed(sessions: Sessions, names: set[str]) -> set[str]:
+    """Those of the sealed artifacts that a module or a kept original still names."""
+    with sessions.read() as session:
+        return artifacts.named_among(session, names)
+
+
 def _disable(session: Session, caller: Caller, deposit: Deposit, at: datetime) -> None:
     if deposit.state == DepositState.SEALED:
         deposit.state = advance_deposit(DepositState.SEALED, DepositState.DISABLED)

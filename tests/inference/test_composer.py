@@ -63,6 +63,24 @@ def test_two_rights_never_share_a_net(vault: Vault, bank: Bank) -> None:
     assert composer.net(PLAN, bank.target, []) is not composer.net(PLAN, bank.target, bank.modules)
 
 
+def test_a_net_of_erased_knowledge_leaves_memory_and_others_stay(vault: Vault, bank: Bank) -> None:
+    composer = Composer(vault, 512 * MIB)
+    target, recover = composer.net(PLAN, bank.target, []), composer.net(PLAN, bank.target, bank.modules)
+    names = {module.digest for module in bank.modules}
+    composer.forget_erased(lambda held: held)
+    assert composer.net(PLAN, bank.target, bank.modules) is recover
+    asked: list[object] = []
+
+    def nothing_left(held: set[str]) -> set[str]:
+        asked.append(held)
+        return set()
+
+    composer.forget_erased(nothing_left)
+    assert asked == [names]
+    assert composer.net(PLAN, bank.target, []) is target
+    assert composer.net(PLAN, bank.target, bank.modules) is not recover
+
+
 def test_the_composed_net_answers_bit_for_bit_as_the_one_that_was_sealed(
     vault: Vault, bank: Bank, images: Tensor
 ) -> None:

@@ -76,6 +76,13 @@ def delete_unreferenced(
     return len(doomed)
 
 
+def named_among(session: Session, digests: set[str]) -> set[str]:
+    """Those of ``digests`` that a module or a version names."""
+    naming = (DepositModuleVersion.digest, ModelVersion.shallow_digest, ModelVersion.head_digest)
+    found = (session.scalars(select(column).where(column.in_(digests))) for column in naming)
+    return {digest for column in found for digest in column if digest is not None}
+
+
 def data_keys_in_use(session: Session) -> set[str]:
     """Ids of the data keys that a module, a kept original or kept images name."""
     named = (DepositModuleVersion.key_id, ModelVersion.key_id, Deposit.images_key_id)
