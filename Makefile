@@ -62,7 +62,8 @@ fuzz: $(STAMP) ## Send 20,000 malformed requests and files to a running service
 	$(BIN)/python -m security.fuzz
 
 constraints: $(STAMP) ## Write the installed versions to constraints.txt
-	$(BIN)/python -m pip freeze --exclude-editable \
+	{ echo '# Exact versions that CI tests. Regenerate with `make constraints`.'; \
+		$(BIN)/python -m pip freeze --exclude-editable; } \
 		| sed -E 's/^(torch|torchvision)==.*/& ; platform_machine == "x86_64"/' > constraints.txt
 
 clean: ## Delete .venv, caches and the embedded service's data

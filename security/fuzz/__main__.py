@@ -1,4 +1,4 @@
-"""Send malformed requests and files to a service: `python -m security.fuzz --examples 60 --files 10000 --seed 0`."""
+"""Send malformed requests and files to a service: `python -m security.fuzz --examples 60 --files 11000 --seed 0`."""
 
 import argparse
 import sys
@@ -23,7 +23,7 @@ def main() -> int:
     parser.add_argument(
         "--examples", type=int, default=60, help="per operation of the schema, caller and kind of data"
     )
-    parser.add_argument("--files", type=int, default=10_000, help="damaged and forged files")
+    parser.add_argument("--files", type=int, default=11_000, help="damaged and forged files")
     parser.add_argument(
         "--callers", nargs="+", choices=CALLERS, default=CALLERS, help="who sends what the schema says"
     )

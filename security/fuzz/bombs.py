@@ -16,6 +16,7 @@ from security.fuzz.mutations import PNG_MAGIC
 
 HUGE = 30_000
 MILLION = 1_000_000
+SMALL = 5000
 
 
 def image_bombs() -> Iterator[tuple[str, bytes]]:
@@ -34,6 +35,11 @@ def image_bombs() -> Iterator[tuple[str, bytes]]:
     yield "a JPEG with 1,000 scans", _jpeg_of(8, 8) + b"\xff\xda\x00\x08\x01\x01\x00\x00\x3f\x00" * 1000
     yield "an animation of 1,000 frames", _animation(1000)
     yield "8 MB of nothing", PNG_MAGIC + b"\0" * 8 * MILLION
+
+
+def small_image_bombs() -> Iterator[tuple[str, bytes]]:
+    """Images of which a thousand fit into one request."""
+    yield from ((f"1,000 times {what}", image) for what, image in image_bombs() if len(image) < SMALL)
 
 
 def tensor_bombs() -> Iterator[tuple[str, bytes]]:

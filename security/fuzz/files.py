@@ -70,6 +70,12 @@ class Gun:
     def image_in_json(self, image: bytes) -> httpx.Request:
         return self._posted("/predict", json={"model": MODEL, "images": [base64.b64encode(image).decode()]})
 
+    def images_in_json(self, image: bytes) -> httpx.Request:
+        """The same image a thousand times."""
+        return self._posted(
+            "/predict", json={"model": MODEL, "images": [base64.b64encode(image).decode()] * 1000}
+        )
+
     def image_in_query(self, image: bytes) -> httpx.Request:
         text = base64.urlsafe_b64encode(image[:2000]).decode()
         return self._http.build_request("GET", "/predict", params={"model": MODEL, "image": text})
@@ -165,6 +171,7 @@ WIRE_SHARE = 0.02
 
 def _bombs(gun: Gun) -> Iterator[tuple[str, Send, Iterator[tuple[str, bytes]]]]:
     yield "image bombs", gun.image_in_body, bombs.image_bombs()
+    yield "image bombs, 1,000 at once", gun.images_in_json, bombs.small_image_bombs()
     yield "safetensors bombs", gun.weights, bombs.tensor_bombs()
     yield "Parquet bombs", gun.dataset, bombs.parquet_bombs()
     yield "ZIP bombs", gun.dataset, bombs.archive_bombs()
