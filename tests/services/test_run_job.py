@@ -308,4 +308,4 @@ def test_progress_is_written_no_more_often_than_asked_but_for_the_last_step(
         seen.append(progress["step"])
         now[0] += 1
     assert sorted(set(seen)) == [1, 11, 21, 30]
-    assert set(worker.HANDLERS) == {"train", "deposit"}
+    assert set(worker.HANDLERS) == {"train", "deposit", "audit"}
