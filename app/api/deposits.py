@@ -127,13 +127,13 @@ def post_audit(
     deposit_id: str, body: AuditBody, context: ContextDep, caller: CallerDep, key: IdempotencyKey = None
 ) -> JSONResponse:
     """Measure what an attacker with the weights could still read of the deposit; the certificate then states it."""
-    planned = plan_audit(context.sessions, caller, deposit_id, body.dataset, body.seed)
-    answer = create_once(
-        context.sessions,
-        caller,
-        repeatable(f"POST /deposits/{deposit_id}/audits", key, body.model_dump()),
-        lambda session: accept_audit(session, caller, planned),
-    )
+    request = repeatable("POST /deposits/…/audits", key, deposit_id, body.model_dump())
+    answer = answered_before(context.sessions, caller, request)
+    if answer is None:
+        planned = plan_audit(context.sessions, caller, deposit_id, body.dataset, body.seed)
+        answer = create_once(
+            context.sessions, caller, request, lambda session: accept_audit(session, caller, planned)
+        )
     context.doorbell.ring(answer["job"])
     return accepted(answer, answer["job"])
 

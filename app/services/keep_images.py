@@ -25,7 +25,7 @@ def kept_images(vault: Vault, caller: Caller, deposit_id: str) -> bytes:
 
     Raises:
         NotFound: unknown, or not the caller's.
-        Gone: erased.
+        Gone: erased, or about to be.
         Conflict: no images were kept.
         VaultSealed, Damaged: they do not open.
     """
@@ -33,6 +33,12 @@ def kept_images(vault: Vault, caller: Caller, deposit_id: str) -> bytes:
         row = find_deposit(session, caller, deposit_id, Action.READ_KEPT_IMAGES)
     if row.state == DepositState.ERASED:
         raise Gone(f"Deposit {row.id} was erased for ever.", "There is nothing left of it.", "deposit")
+    if row.state == DepositState.DISABLED:
+        raise Gone(
+            f"Deposit {row.id} is disabled and about to be erased.",
+            "Until then its owner can enable it again.",
+            "deposit",
+        )
     if row.images_digest is None or row.images_key_id is None:
         raise Conflict(
             f"No images of {row.id} were kept.",

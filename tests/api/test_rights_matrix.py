@@ -187,10 +187,11 @@ AFTER_THE_RIGHT = {
 """What a withdrawal answers to a caller who holds the right, by the deposit's state."""
 
 
+OVER = {DepositState.DISABLED, DepositState.ERASED}
 ON_A_DEPOSIT: dict[Action, Callable[[DepositState], int]] = {
     Action.READ_DEPOSIT: lambda _: 200,
     Action.AUDIT_DEPOSIT: lambda state: 404 if state in DEPOSIT_FORGOTTEN else 409,
-    Action.READ_KEPT_IMAGES: lambda state: 410 if state is DepositState.ERASED else 409,
+    Action.READ_KEPT_IMAGES: lambda state: 410 if state in OVER else 409,
     Action.ERASE_DEPOSIT: lambda state: {DepositState.ERASED: 410, DepositState.DISABLED: 200}.get(
         state, 409
     ),

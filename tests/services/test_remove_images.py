@@ -271,6 +271,9 @@ def test_kept_images_are_sealed_and_open_for_the_owner_until_the_deposit_is_eras
     assert torch.equal(opened.images, DIGITS.images[THREES])
     assert opened.ids == tuple(DIGITS.ids[row] for row in THREES)
     assert [opened.classes[label] for label in opened.labels] == ["3"] * len(THREES)
+    erase_deposit(vault, owner, deposit, timedelta(days=1))
+    with pytest.raises(Gone, match="is disabled and about to be erased"):
+        kept_images(vault, owner, deposit)
     erase_deposit(vault, owner, deposit, NOW)
     with pytest.raises(Gone, match="was erased for ever"):
         kept_images(vault, owner, deposit)
