@@ -2,20 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from app.db import models as rows
-from app.db.repositories import datasets, deposits, models
+from app.db.repositories import deposits, models
 from app.db.session import Sessions
 from app.lirf.data.images import fit
 from app.lirf.data.selection import select
 from app.lirf.deposit import DepositSet
 from app.lirf.retain import RetainSet
-from app.services.find import find_model, served_version
-from app.services.plans import network_plan, stored_network, stored_selection
-from app.vault import datasets as dataset_store
+from app.services.find import dataset_of, find_model, served_version
+from app.services.plans import network_plan, open_dataset, stored_network, stored_selection
+from app.vault.datasets import OpenDataset
 from app.vault.networks import NetworkPlan, StoredNetwork
 
 
@@ -27,8 +28,8 @@ class Ground:
     base: int
     stored: StoredNetwork
     deposits: Sequence[rows.Deposit]
-    dataset: rows.Dataset
-    test: rows.Dataset | None
+    dataset_id: str
+    test_id: str | None
     classes: list[str]
     absent: tuple[int, ...]
 
@@ -38,33 +39,29 @@ def survey(sessions: Sessions, job: rows.Job) -> Ground:
         model = find_model(session, job.model_id)
         version = served_version(session, model)
         queued = deposits.of_job(session, job.id)
-        dataset = datasets.by_reference(session, queued[0].dataset_id)
-        test_id = queued[0].evaluate_on_id
-        test = None if test_id is None else datasets.by_reference(session, test_id)
         earlier = deposits.forgotten_by(session, model.id, models.lineage(session, model.id, version.number))
-    if dataset is None:
-        raise LookupError(f"data set {queued[0].dataset_id} is gone")
     return Ground(
         plan=network_plan(model),
         base=version.number,
         stored=stored_network(model, version),
         deposits=queued,
-        dataset=dataset,
-        test=test,
+        dataset_id=queued[0].dataset_id,
+        test_id=queued[0].evaluate_on_id,
         classes=model.classes,
         absent=tuple(sorted({index for row in earlier for index in row.classes or ()})),
     )
 
 
 def deposit_sets(sessions: Sessions, ground: Ground) -> list[DepositSet]:
-    index = dataset_store.load_index(sessions, ground.dataset.index_digest)
-    labels = model_labels(index.labels, index.classes, ground.classes)
-    sets = []
-    for row in ground.deposits:
-        chosen = select(index, stored_selection(row.selector), whole=True, removed=index.removed).indices
-        classes = None if row.classes is None else tuple(row.classes)
-        sets.append(DepositSet(_images(sessions, ground, chosen), labels[chosen], classes))
-    return sets
+    with sessions.read() as session:
+        data = open_dataset(session, dataset_of(session, ground.dataset_id))
+        labels = model_labels(data.index.labels, data.index.classes, ground.classes)
+        sets = []
+        for row in ground.deposits:
+            chosen = _chosen(data, row.selector)
+            classes = None if row.classes is None else tuple(row.classes)
+            sets.append(DepositSet(_images(data, ground, chosen), labels[chosen], classes))
+        return sets
 
 
 def retain_set(sessions: Sessions, ground: Ground) -> RetainSet | None:
@@ -72,9 +69,9 @@ def retain_set(sessions: Sessions, ground: Ground) -> RetainSet | None:
     selector = ground.deposits[0].retain_selector
     if selector is None:
         return None
-    index = dataset_store.load_index(sessions, ground.dataset.index_digest)
-    chosen = select(index, stored_selection(selector), whole=True, removed=index.removed).indices
-    return RetainSet(_images(sessions, ground, chosen))
+    with sessions.read() as session:
+        data = open_dataset(session, dataset_of(session, ground.dataset_id))
+        return RetainSet(_images(data, ground, _chosen(data, selector)))
 
 
 def model_labels(labels: Tensor, names: Sequence[str], classes: Sequence[str]) -> Tensor:
@@ -83,9 +80,11 @@ def model_labels(labels: Tensor, names: Sequence[str], classes: Sequence[str]) -
     return torch.tensor([position[name] for name in names])[labels]
 
 
-def _images(sessions: Sessions, ground: Ground, chosen: Tensor) -> Tensor:
+def _chosen(data: OpenDataset, selector: dict[str, Any]) -> Tensor:
+    """Rows that were selected when the deposit was accepted: their images stay while it is open."""
+    return select(data.index, stored_selection(selector), whole=True, removed=data.index.removed).indices
+
+
+def _images(data: OpenDataset, ground: Ground, chosen: Tensor) -> Tensor:
     """Rows of the order's data set as the network reads them: uint8 [N, C, H, W]."""
-    images = dataset_store.load_images(
-        sessions, ground.dataset.pixels_digest, ground.dataset.image_shape, chosen.tolist()
-    )
-    return fit(images, *ground.plan.spec.shape)
+    return fit(data.images(chosen.tolist()), *ground.plan.spec.shape)

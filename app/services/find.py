@@ -31,6 +31,14 @@ def find_dataset(session: Session, caller: Caller, reference: str, field: str = 
     return _found(row, "data set", reference, field)
 
 
+def dataset_of(session: Session, dataset_id: str) -> Dataset:
+    """The data set that a row of ours names."""
+    row = datasets.by_reference(session, dataset_id)
+    if row is None:
+        raise LookupError(f"data set {dataset_id} is gone")
+    return row
+
+
 def find_deposit(session: Session, caller: Caller, deposit_id: str, action: Action) -> Deposit:
     row = deposits.get(session, deposit_id)
     if row is not None and not may(caller, action, [row.owner_id, row.model.owner_id]):

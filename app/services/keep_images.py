@@ -1,6 +1,6 @@
 """The images of a deposit whose owner keeps the original: sealed as a Parquet file, handed out to the owner alone."""
 
-from app.db.models import Dataset, Deposit
+from app.db.models import Deposit
 from app.db.session import Sessions
 from app.domain.errors import Conflict, Gone
 from app.domain.lifecycle import DepositState
@@ -8,16 +8,15 @@ from app.domain.rights import Action, Caller
 from app.lirf.data.dataset import ImageDataset
 from app.lirf.data.parquet import write_parquet
 from app.lirf.data.selection import select
-from app.services.find import find_deposit
-from app.services.plans import images_label, stored_selection
-from app.vault import datasets as dataset_store
+from app.services.find import dataset_of, find_deposit
+from app.services.plans import images_label, open_dataset, stored_selection
 from app.vault.vault import Seal, Vault
 
 
-def seal_images(vault: Vault, dataset: Dataset, deposit: Deposit) -> tuple[str, str]:
+def seal_images(vault: Vault, deposit: Deposit) -> tuple[str, str]:
     """Seal the deposit set's images under a data key of their own: name of the artifact, and id of the key."""
     seal = Seal(vault.new_key(), images_label(deposit))
-    return vault.put(_parquet(vault.sessions, dataset, deposit), seal), seal.key_id
+    return vault.put(_parquet(vault.sessions, deposit), seal), seal.key_id
 
 
 def kept_images(vault: Vault, caller: Caller, deposit_id: str) -> bytes:
@@ -48,11 +47,13 @@ def kept_images(vault: Vault, caller: Caller, deposit_id: str) -> bytes:
     return bytes(vault.get(row.images_digest, Seal(row.images_key_id, images_label(row))))
 
 
-def _parquet(sessions: Sessions, dataset: Dataset, deposit: Deposit) -> bytes:
-    index = dataset_store.load_index(sessions, dataset.index_digest)
-    chosen = select(index, stored_selection(deposit.selector), whole=True, removed=index.removed).indices
-    rows = chosen.tolist()
-    images = dataset_store.load_images(sessions, dataset.pixels_digest, dataset.image_shape, rows)
+def _parquet(sessions: Sessions, deposit: Deposit) -> bytes:
+    with sessions.read() as session:
+        data = open_dataset(session, dataset_of(session, deposit.dataset_id))
+        index = data.index
+        chosen = select(index, stored_selection(deposit.selector), whole=True, removed=index.removed).indices
+        rows = chosen.tolist()
+        images = data.images(rows)
     return write_parquet(
         ImageDataset(
             images=images,

@@ -12,7 +12,8 @@ from app.lirf.deposit import DepositResult, DepositSet
 from app.lirf.evaluation import report
 from app.lirf.networks import Network
 from app.services.deposit_ground import Ground, model_labels
-from app.vault import datasets as dataset_store
+from app.services.find import dataset_of
+from app.services.plans import open_dataset
 
 
 def measure_deposit(
@@ -23,13 +24,14 @@ def measure_deposit(
     Sets that share their classes with kept data have no test images of their own: for them the deposit images
     join the test set, and Dep is measured on these.
     """
-    if ground.test is None:
+    if ground.test_id is None:
         return None
-    index = dataset_store.load_index(sessions, ground.test.index_digest)
-    there = (~index.removed).nonzero().flatten()
-    images = dataset_store.load_images(
-        sessions, ground.test.pixels_digest, ground.test.image_shape, there.tolist()
-    )
+    with sessions.read() as session:
+        test = dataset_of(session, ground.test_id)
+        data = open_dataset(session, test)
+        index = data.index
+        there = (~index.removed).nonzero().flatten()
+        images = data.images(there.tolist())
     labels = model_labels(index.labels[there], index.classes, ground.classes)
     known = ~torch.isin(labels, torch.tensor(ground.absent, dtype=labels.dtype))
     mixed = [one for one in sets if one.classes is None]
@@ -45,7 +47,7 @@ def measure_deposit(
         torch.cat([of_classes, *(torch.ones(len(one.labels), dtype=torch.bool) for one in mixed)]),
     )
     shown = {name: _presentable(values, ground.classes) for name, values in figures.items()}
-    return {**shown, "n": int(known.sum()), "dataset": ground.test.name}
+    return {**shown, "n": int(known.sum()), "dataset": test.name}
 
 
 def _presentable(figures: dict[str, Any], classes: Sequence[str]) -> dict[str, Any]:

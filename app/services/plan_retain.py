@@ -6,14 +6,15 @@ from typing import Any
 
 from torch import Tensor
 
-from app.db.models import Deposit, Model
-from app.db.repositories import datasets, deposits
+from app.db.models import Model
+from app.db.repositories import deposits
 from app.db.session import Session, Sessions
 from app.domain.errors import Conflict, Invalid
 from app.lirf.data.selection import RemovedError, Selection, select
 from app.lirf.errors import InvalidInputError
-from app.services.plans import stored_selection
-from app.vault.datasets import DatasetIndex, load_index
+from app.services.find import dataset_of
+from app.services.plans import open_dataset, stored_selection
+from app.vault.datasets import DatasetIndex
 
 
 @dataclass(frozen=True)
@@ -148,23 +149,13 @@ def _rows(index: DatasetIndex, selection: Selection, removed: Tensor | None) -> 
 
 def _shared(sessions: Sessions, model: Model, names: Mapping[bytes, str]) -> dict[str, str | None]:
     """Per deposit of a mixed set, one of the named images that it holds, or None."""
-    with sessions.read() as session:
-        held = [
-            (deposit, _index_digest(session, deposit))
-            for deposit in deposits.holding(session, model.id)
-            if deposit.classes is None
-        ]
     shared: dict[str, str | None] = {}
-    for deposit, digest in held:
-        index = load_index(sessions, digest)
-        rows = select(index, stored_selection(deposit.selector), whole=True).indices.tolist()
-        found = names.keys() & {index.row_hashes[row] for row in rows}
-        shared[deposit.id] = names[min(found)] if found else None
+    with sessions.read() as session:
+        for deposit in deposits.holding(session, model.id):
+            if deposit.classes is not None:
+                continue
+            index = open_dataset(session, dataset_of(session, deposit.dataset_id)).index
+            rows = select(index, stored_selection(deposit.selector), whole=True).indices.tolist()
+            found = names.keys() & {index.row_hashes[row] for row in rows}
+            shared[deposit.id] = names[min(found)] if found else None
     return shared
-
-
-def _index_digest(session: Session, deposit: Deposit) -> str:
-    dataset = datasets.by_reference(session, deposit.dataset_id)
-    if dataset is None:
-        raise LookupError(f"data set {deposit.dataset_id} is gone")
-    return dataset.index_digest

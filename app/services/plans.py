@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.db import models as rows
+from app.db.session import Session
 from app.domain.errors import Invalid, VaultSealed
 from app.lirf.data.selection import Selection
 from app.lirf.networks import InputSpec
+from app.vault.datasets import OpenDataset, StoredDataset
 from app.vault.networks import NetworkPlan, StoredModule, StoredNetwork
 from app.vault.sealing import Label
 from app.vault.vault import Seal
@@ -46,6 +48,12 @@ def stored_modules(deposits: list[rows.Deposit]) -> list[StoredModule]:
 
 def module_label(deposit: rows.Deposit, version: int) -> Label:
     return Label(deposit.owner_id, deposit.id, version, "module")
+
+
+def open_dataset(session: Session, dataset: rows.Dataset) -> OpenDataset:
+    """The data set of a row that was read in this session."""
+    stored = StoredDataset(dataset.pixels_digest, dataset.index_digest)
+    return OpenDataset(session, stored, dataset.image_shape)
 
 
 def images_label(deposit: rows.Deposit) -> Label:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from app.db.models import Dataset, Model, ModelVersion
+from app.db.models import Model, ModelVersion
 from app.db.repositories import deposits, models, rights
 from app.db.session import Session, Sessions
 from app.domain.errors import Gone, Invalid
@@ -16,9 +16,8 @@ from app.inference.engine import Engine
 from app.lirf.data.images import fit
 from app.lirf.networks import InputSpec
 from app.services.find import find_dataset, find_model, require, served_version
-from app.services.plans import input_spec, network_plan, stored_modules, stored_network
+from app.services.plans import input_spec, network_plan, open_dataset, stored_modules, stored_network
 from app.services.views import ClassProbability, PredictionView
-from app.vault import datasets as dataset_store
 from app.vault.networks import StoredModule
 
 
@@ -99,12 +98,14 @@ def dataset_images(
     """
     with sessions.read() as session:
         row = find_dataset(session, caller, dataset)
-    _require_rows(indices, row.rows)
-    fit(torch.empty((0, *row.image_shape), dtype=torch.uint8), *spec.shape)  # before any of them is loaded
-    if row.removed:
-        _require_images(sessions, row, indices)
-    images = dataset_store.load_images(sessions, row.pixels_digest, row.image_shape, indices)
-    return fit(images, *spec.shape)
+        _require_rows(indices, row.rows)
+        fit(
+            torch.empty((0, *row.image_shape), dtype=torch.uint8), *spec.shape
+        )  # before any of them is loaded
+        data = open_dataset(session, row)
+        if row.removed:
+            _require_images(data.index.removed, indices)
+        return fit(data.images(indices), *spec.shape)
 
 
 def _require_rows(indices: list[int], rows: int) -> None:
@@ -114,9 +115,8 @@ def _require_rows(indices: list[int], rows: int) -> None:
             raise Invalid(f"Row {index} does not exist.", f"Choose a row from 0 to {rows - 1}.", "index")
 
 
-def _require_images(sessions: Sessions, dataset: Dataset, indices: list[int]) -> None:
+def _require_images(removed: Tensor, indices: list[int]) -> None:
     """Refuse a row whose image has left with a deposit."""
-    removed = dataset_store.load_index(sessions, dataset.index_digest).removed
     for index in indices:
         if removed[index]:
             raise Gone(

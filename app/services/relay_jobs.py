@@ -53,6 +53,7 @@ def sweep(vault: Vault, settings: Settings) -> int:
         unused = old_keys - artifacts.data_keys_in_use(session)
     if unused:
         vault.destroy(*unused)
+    vault.sessions.scrub()  # what a reader was in the way of before
     return swept
 
 

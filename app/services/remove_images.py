@@ -4,21 +4,21 @@ An open deposit keeps the images that it was accepted with, to forget or to reta
 images can be deposited from several models, if all of these deposits are asked for before the first is sealed.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 import torch
 from torch import Tensor
 
-from app.db.models import Dataset, Deposit, utc_now
-from app.db.repositories import artifacts, datasets, deposits
+from app.db.models import Deposit, utc_now
+from app.db.repositories import artifacts, deposits
 from app.db.session import Session, Sessions
 from app.domain.ledger import Decision
 from app.lirf.data.selection import select
-from app.services.plans import stored_selection
+from app.services.find import dataset_of
+from app.services.plans import open_dataset, stored_selection
 from app.services.record_decision import record_decision
-from app.vault import datasets as dataset_store
 from app.vault.datasets import DatasetIndex, StoredDataset
 
 
@@ -52,35 +52,23 @@ def plan_removal(sessions: Sessions, dataset_id: str, sealing: Collection[str] =
         sealing: deposits that are about to be sealed, in the transaction that will call `apply_removal`.
     """
     with sessions.read() as session:
-        dataset = _dataset(session, dataset_id)
+        dataset = dataset_of(session, dataset_id)
+        data = open_dataset(session, dataset)
         needing = [row for row in deposits.open_on(session, dataset_id) if row.id not in sealing]
         sealed = [*deposits.with_images_in(session, dataset_id), *deposits.many(session, sealing)]
-    before = StoredDataset(dataset.pixels_digest, dataset.index_digest)
-    index = dataset_store.load_index(sessions, before.index_digest)
-    needed = _union(index, [selector for row in needing for selector in _selectors(row)])
-    doomed = torch.zeros(len(index), dtype=torch.bool)
-    images: dict[str, int] = {}
-    finished = set()
-    for row in sealed:
-        own = _mask(index, row.selector) & ~index.removed
-        images[row.id] = int((own & ~needed & ~doomed).sum())
-        doomed |= own & ~needed
-        if not bool((own & needed).any()):
-            finished.add(row.id)
-    if not finished and not bool(doomed.any()):
-        return None
-    after = before
-    if bool(doomed.any()):
-        rows = doomed.nonzero().flatten()
-        after = dataset_store.without_images(sessions, before, dataset.image_shape, rows)
-    return Removal(
-        dataset_id, before, after, images, frozenset(finished), frozenset(row.id for row in needing)
-    )
+        leaving = _leaving(data.index, sealed, needing)
+        if leaving is None:
+            return None
+        before = after = StoredDataset(dataset.pixels_digest, dataset.index_digest)
+        if bool(leaving.rows.any()):
+            after = data.without_images(sessions, leaving.rows.nonzero().flatten())
+    needed_by = frozenset(row.id for row in needing)
+    return Removal(dataset_id, before, after, leaving.images, leaving.finished, needed_by)
 
 
 def apply_removal(session: Session, removal: Removal) -> bool:
     """Carry it out, if data set and open deposits are still those that it was planned for; whether they are."""
-    dataset = _dataset(session, removal.dataset_id)
+    dataset = dataset_of(session, removal.dataset_id)
     now = StoredDataset(dataset.pixels_digest, dataset.index_digest)
     open_now = {row.id for row in deposits.open_on(session, removal.dataset_id)}
     if now != removal.before or not open_now <= removal.needed_by:
@@ -114,11 +102,27 @@ def remove_images_left(sessions: Sessions, after: timedelta) -> int:
     return changed
 
 
-def _dataset(session: Session, dataset_id: str) -> Dataset:
-    dataset = datasets.by_reference(session, dataset_id)
-    if dataset is None:
-        raise LookupError(f"data set {dataset_id} is gone")
-    return dataset
+@dataclass(frozen=True)
+class _Leaving:
+    """Rows (bool [N]) whose images can go, how many of which deposit, and deposits of which none is left then."""
+
+    rows: Tensor
+    images: dict[str, int]
+    finished: frozenset[str]
+
+
+def _leaving(index: DatasetIndex, sealed: Sequence[Deposit], needing: Sequence[Deposit]) -> _Leaving | None:
+    needed = _union(index, [selector for row in needing for selector in _selectors(row)])
+    rows = torch.zeros(len(index), dtype=torch.bool)
+    images: dict[str, int] = {}
+    finished = set()
+    for row in sealed:
+        own = _mask(index, row.selector) & ~index.removed
+        images[row.id] = int((own & ~needed & ~rows).sum())
+        rows |= own & ~needed
+        if not bool((own & needed).any()):
+            finished.add(row.id)
+    return _Leaving(rows, images, frozenset(finished)) if finished or bool(rows.any()) else None
 
 
 def _selectors(row: Deposit) -> list[dict[str, object]]:

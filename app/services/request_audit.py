@@ -14,9 +14,8 @@ from app.domain.rights import Action, Caller
 from app.lirf.audits.known import require_questions
 from app.lirf.errors import InvalidInputError
 from app.services.find import find_dataset, find_deposit, served_version
-from app.services.plans import input_spec, require_image_shape
+from app.services.plans import input_spec, open_dataset, require_image_shape
 from app.services.views import AcceptedView
-from app.vault.datasets import load_index
 
 
 @dataclass(frozen=True)
@@ -42,6 +41,7 @@ def plan_audit(sessions: Sessions, caller: Caller, deposit_id: str, dataset: str
         row = find_deposit(session, caller, deposit_id, Action.AUDIT_DEPOSIT)
         classes = _audited_classes(session, row)
         found = find_dataset(session, caller, dataset)
+        index = open_dataset(session, found).index
     require_image_shape(found.image_shape, input_spec(row.model.input_spec), "dataset")
     unknown = [name for name in found.classes if name not in row.model.classes]
     if unknown:
@@ -50,7 +50,6 @@ def plan_audit(sessions: Sessions, caller: Caller, deposit_id: str, dataset: str
             "Name the data set's classes as the model does.",
             "dataset",
         )
-    index = load_index(sessions, found.index_digest)
     position = torch.tensor([row.model.classes.index(name) for name in index.classes])
     try:
         require_questions(position[index.labels[~index.removed]], classes)

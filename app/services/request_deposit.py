@@ -19,10 +19,10 @@ from app.lirf.errors import InvalidInputError
 from app.lirf.retain import require_use
 from app.services.find import find_dataset, find_model, require, served_version
 from app.services.plan_retain import PlannedRetain, plan_retain, require_apart
-from app.services.plans import input_spec, require_image_shape
+from app.services.plans import input_spec, open_dataset, require_image_shape
 from app.services.record_decision import record_decision
 from app.services.views import AcceptedView
-from app.vault.datasets import DatasetIndex, load_index
+from app.vault.datasets import DatasetIndex
 from app.vault.vault import Vault
 
 NAMED_SETTINGS = ("epochs", "batch_size", "learning_rate", "prune_ratio", "seal_rows", "seed")
@@ -90,6 +90,7 @@ def plan_deposit(vault: Vault, caller: Caller, order: DepositOrder) -> PlannedDe
         require(caller, Action.DEPOSIT, model.owner_id)
         vault.lock.require_open()
         dataset = find_dataset(session, caller, order.dataset)
+        index = open_dataset(session, dataset).index
         test = (
             None
             if order.evaluate_on is None
@@ -101,7 +102,6 @@ def plan_deposit(vault: Vault, caller: Caller, order: DepositOrder) -> PlannedDe
         require_image_shape(test.image_shape, spec, "evaluate_on")
         _to_model_classes(test, model, "evaluate_on")
     to_model = _to_model_classes(dataset, model, "dataset")
-    index = load_index(sessions, dataset.index_digest)
     try:
         sets = _plan_sets(index, order.selections, to_model, model)
     except RemovedError:

@@ -5,8 +5,7 @@ import json
 from typing import Any
 
 from app.db import models as rows
-from app.db.repositories import datasets, deposits
-from app.domain.errors import Gone
+from app.db.repositories import deposits
 from app.domain.ledger import Decision, instant
 from app.inference.compute import Compute
 from app.lirf.audits.known import Questions, audit
@@ -14,11 +13,10 @@ from app.lirf.data.images import fit
 from app.lirf.evaluation import class_mask
 from app.services.claim import Claim
 from app.services.deposit_ground import model_labels
-from app.services.find import served_version
-from app.services.plans import network_plan, stored_network
+from app.services.find import dataset_of, served_version
+from app.services.plans import network_plan, open_dataset, stored_network
 from app.services.record_decision import record_decision
 from app.services.request_audit import other_absent, require_forgotten
-from app.vault import datasets as dataset_store
 from app.vault.networks import load_network
 from app.vault.vault import Vault
 
@@ -29,19 +27,19 @@ def run_audit(vault: Vault, job: rows.Job, claim: Claim, compute: Compute) -> No
     claim.phase("loading")
     with sessions.read() as session:
         deposit = deposits.get(session, job.payload["deposit"])
-        dataset = datasets.by_reference(session, job.payload["dataset"])
-        if deposit is None or dataset is None:
-            raise Gone("The deposit or the data set of this audit is gone.", "Ask for another audit.")
+        if deposit is None:
+            raise LookupError(f"deposit {job.payload['deposit']} is gone")
         require_forgotten(session, deposit)
         version = served_version(session, deposit.model)
         absent = other_absent(session, deposit)
+        dataset = dataset_of(session, job.payload["dataset"])
+        data = open_dataset(session, dataset)
+        labels = model_labels(data.index.labels, data.index.classes, deposit.model.classes)
+        asked = (~data.index.removed & ~class_mask(labels, absent)).nonzero().flatten()
+        images = data.images(asked.tolist())
     plan = network_plan(deposit.model)
     compute.settle(plan.spec)
     net = load_network(vault, plan, stored_network(deposit.model, version)).to(compute.device)
-    index = dataset_store.load_index(sessions, dataset.index_digest)
-    labels = model_labels(index.labels, index.classes, deposit.model.classes)
-    asked = (~index.removed & ~class_mask(labels, absent)).nonzero().flatten()
-    images = dataset_store.load_images(sessions, dataset.pixels_digest, dataset.image_shape, asked.tolist())
     claim.phase("auditing")
     questions = Questions(
         fit(images, *plan.spec.shape), labels[asked], tuple(deposit.classes or ()), job.payload["seed"]

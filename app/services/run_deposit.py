@@ -93,8 +93,8 @@ def run_deposit(vault: Vault, job: rows.Job, claim: Claim, compute: Compute) -> 
         metrics={**_facts(ground, modules, retain), **(figures or {})},
         curves=result.curves,
         original=_kept_original(vault, ground) if keep else None,
-        kept_images={row.id: seal_images(vault, ground.dataset, row) for row in ground.deposits if keep},
-        removal=plan_removal(sessions, ground.dataset.id, sealing=[row.id for row in ground.deposits]),
+        kept_images={row.id: seal_images(vault, row) for row in ground.deposits if keep},
+        removal=plan_removal(sessions, ground.dataset_id, sealing=[row.id for row in ground.deposits]),
     )
     _commit(vault, job, claim, ground, sealed)
 

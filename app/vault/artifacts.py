@@ -1,4 +1,4 @@
-"""Artifacts: bytes in, digest out, and back; whole, or any byte range without loading the rest."""
+"""Artifacts: bytes in, digest out, and back."""
 
 import hashlib
 import secrets
@@ -7,7 +7,7 @@ from itertools import islice
 
 from app.db.repositories import artifacts
 from app.db.repositories.artifacts import CHUNK_BYTES
-from app.db.session import Sessions
+from app.db.session import Session, Sessions
 
 CHUNKS_PER_TRANSACTION = 16
 
@@ -41,30 +41,30 @@ def store_sealed(sessions: Sessions, chunks: Iterable[bytes], size: int) -> str:
     return name
 
 
-def rewrite(sessions: Sessions, digest: str, change: Callable[[int, bytes], bytes]) -> str:
+def rewrite(sessions: Sessions, session: Session, digest: str, change: Callable[[int, bytes], bytes]) -> str:
     """Store an artifact anew with each chunk changed, one of them in memory at a time; the new digest.
 
     Args:
         sessions: the database.
-        digest: of the artifact, which stays.
+        session: a snapshot of it that holds the artifact, which stays.
+        digest: of the artifact.
         change: given the position of a chunk's first byte and the chunk, returns as many bytes; it is called twice for
             every chunk, since the digest must be known before the first is written.
     """
 
     def changed() -> Iterator[bytes]:
         position = 0
-        with sessions.read() as session:
-            for chunk in artifacts.read_chunks(session, digest):
-                yield change(position, chunk)
-                position += len(chunk)
+        for chunk in artifacts.read_chunks(session, digest):
+            yield change(position, chunk)
+            position += len(chunk)
 
     hashed, size = hashlib.sha256(), 0
     for chunk in changed():
         hashed.update(chunk)
         size += len(chunk)
     name = hashed.hexdigest()
-    with sessions.write() as session:
-        if not artifacts.stage(session, name, size):
+    with sessions.write() as writing:
+        if not artifacts.stage(writing, name, size):
             return name
     _write(sessions, name, changed())
     return name
@@ -77,16 +77,15 @@ def load(sessions: Sessions, digest: str) -> bytes:
         CorruptArtifactError: if bytes are missing or altered.
     """
     with sessions.read() as session:
-        data = b"".join(artifacts.read_chunks(session, digest))
+        return read(session, digest)
+
+
+def read(session: Session, digest: str) -> bytes:
+    """`load` in a snapshot."""
+    data = b"".join(artifacts.read_chunks(session, digest))
     if hashlib.sha256(data).hexdigest() != digest:
         raise CorruptArtifactError(f"artifact {digest} does not match its digest")
     return data
-
-
-def load_chunks(sessions: Sessions, digest: str, first: int, last: int) -> Iterator[bytes]:
-    """Yield chunks ``first`` to ``last`` (both included); each is CHUNK_BYTES long but the very last."""
-    with sessions.read() as session:
-        yield from artifacts.read_chunks(session, digest, first, last)
 
 
 def _write(sessions: Sessions, name: str, chunks: Iterable[bytes]) -> None:

@@ -4,6 +4,7 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,12 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
-from app.db.repositories.artifacts import CHUNK_BYTES
-from app.db.session import Sessions
+from app.db.repositories.artifacts import CHUNK_BYTES, read_chunks
+from app.db.session import Session, Sessions
 from app.lirf.data.dataset import ImageDataset
 from app.lirf.data.selection import row_hashes
 from app.vault import artifacts
+from app.vault.artifacts import CorruptArtifactError
 
 METADATA_PREFIX = "metadata."
 
@@ -68,59 +70,74 @@ def store(sessions: Sessions, dataset: ImageDataset) -> StoredDataset:
     )
 
 
-def without_images(
-    sessions: Sessions, stored: StoredDataset, shape: Sequence[int], rows: Tensor
-) -> StoredDataset:
-    """Store a data set again with the pixels of some rows zero; the old artifacts stay until nothing names them.
+class OpenDataset:
+    """A data set in one snapshot of the database: index and images belong together, whatever leaves it meanwhile.
 
     Args:
-        sessions: the database.
-        stored: the data set as it is.
+        session: the snapshot, in which the data set's row was read.
+        stored: the artifacts that the row names.
         shape: C, H, W of its images.
-        rows: int64 [M], rows whose images are to go; they keep their id, label, hash and metadata.
     """
-    index = load_index(sessions, stored.index_digest)
-    removed = index.removed.clone()
-    removed[rows] = True
-    row_bytes = int(np.prod(shape))
-    doomed = removed.numpy()
 
-    def blanked(position: int, chunk: bytes) -> bytes:
-        first, last = position // row_bytes, (position + len(chunk) - 1) // row_bytes
-        if not doomed[first : last + 1].any():
-            return chunk
-        start = position - first * row_bytes
-        zero = np.repeat(doomed[first : last + 1], row_bytes)[start : start + len(chunk)]
-        pixels = np.frombuffer(chunk, dtype=np.uint8).copy()
-        pixels[zero] = 0
-        return pixels.tobytes()
+    def __init__(self, session: Session, stored: StoredDataset, shape: Sequence[int]) -> None:
+        self._session = session
+        self._stored = stored
+        self._shape = tuple(shape)
 
-    return StoredDataset(
-        pixels_digest=artifacts.rewrite(sessions, stored.pixels_digest, blanked),
-        index_digest=artifacts.store(sessions, _encode(replace(index, removed=removed))),
-    )
+    @cached_property
+    def index(self) -> DatasetIndex:
+        return _decode(artifacts.read(self._session, self._stored.index_digest))
 
+    def images(self, rows: Sequence[int]) -> Tensor:
+        """The images of ``rows`` in that order: uint8 [len(rows), C, H, W]; those that were removed are zero.
 
-def load_index(sessions: Sessions, index_digest: str) -> DatasetIndex:
-    return _decode(artifacts.load(sessions, index_digest))
+        Raises:
+            CorruptArtifactError: if bytes are missing.
+        """
+        row_bytes = int(np.prod(self._shape))
+        wanted = np.asarray(rows, dtype=np.int64)
+        out = np.empty((len(wanted), row_bytes), dtype=np.uint8)
+        filled = 0
+        for first, last in _chunk_runs(wanted, row_bytes):
+            pixels = np.frombuffer(self._chunks(first, last), dtype=np.uint8)
+            starts = wanted * row_bytes - first * CHUNK_BYTES
+            inside = np.flatnonzero((starts >= 0) & (starts + row_bytes <= len(pixels)))
+            filled += len(inside)
+            for position in inside:
+                out[position] = pixels[starts[position] : starts[position] + row_bytes]
+        if filled < len(wanted):
+            raise CorruptArtifactError(f"artifact {self._stored.pixels_digest} lacks rows")
+        return torch.from_numpy(out).reshape(len(wanted), *self._shape)
 
+    def without_images(self, sessions: Sessions, rows: Tensor) -> StoredDataset:
+        """Store the data set again with the pixels of some rows zero; the old artifacts stay until nothing names them.
 
-def load_images(
-    sessions: Sessions, pixels_digest: str, shape: Sequence[int], indices: Sequence[int]
-) -> Tensor:
-    """Load the rows at ``indices``, in that order: uint8 [len(indices), C, H, W]."""
-    row_bytes = int(np.prod(shape))
-    rows = np.asarray(indices, dtype=np.int64)
-    out = np.empty((len(rows), row_bytes), dtype=np.uint8)
-    for first, last in _chunk_runs(rows, row_bytes):
-        run_start = first * CHUNK_BYTES
-        data = b"".join(artifacts.load_chunks(sessions, pixels_digest, first, last))
-        pixels = np.frombuffer(data, dtype=np.uint8)
-        starts = rows * row_bytes - run_start
-        inside = np.flatnonzero((starts >= 0) & (starts + row_bytes <= len(pixels)))
-        for position in inside:
-            out[position] = pixels[starts[position] : starts[position] + row_bytes]
-    return torch.from_numpy(out).reshape(len(rows), *shape)
+        Args:
+            sessions: where it is stored.
+            rows: int64 [M], rows whose images are to go; they keep their id, label, hash and metadata.
+        """
+        removed = self.index.removed.clone()
+        removed[rows] = True
+        row_bytes = int(np.prod(self._shape))
+        doomed = removed.numpy()
+
+        def blanked(position: int, chunk: bytes) -> bytes:
+            first, last = position // row_bytes, (position + len(chunk) - 1) // row_bytes
+            if not doomed[first : last + 1].any():
+                return chunk
+            start = position - first * row_bytes
+            zero = np.repeat(doomed[first : last + 1], row_bytes)[start : start + len(chunk)]
+            pixels = np.frombuffer(chunk, dtype=np.uint8).copy()
+            pixels[zero] = 0
+            return pixels.tobytes()
+
+        return StoredDataset(
+            pixels_digest=artifacts.rewrite(sessions, self._session, self._stored.pixels_digest, blanked),
+            index_digest=artifacts.store(sessions, _encode(replace(self.index, removed=removed))),
+        )
+
+    def _chunks(self, first: int, last: int) -> bytes:
+        return b"".join(read_chunks(self._session, self._stored.pixels_digest, first, last))
 
 
 def _chunk_runs(rows: np.ndarray[Any, np.dtype[np.int64]], row_bytes: int) -> list[tuple[int, int]]:

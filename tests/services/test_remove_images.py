@@ -23,6 +23,7 @@ from app.lirf.train import seed_everything
 from app.services.erase_deposit import erase_deposit
 from app.services.follow_jobs import cancel_job
 from app.services.keep_images import kept_images
+from app.services.plans import open_dataset
 from app.services.predict import dataset_images
 from app.services.register_model import ModelOrder, prepare_model, register_model
 from app.services.remove_images import apply_removal, plan_removal, remove_images_left
@@ -30,7 +31,7 @@ from app.services.request_deposit import DepositOrder, accept_deposit, plan_depo
 from app.services.run_job import run_job
 from app.services.show_deposits import show_deposit
 from app.services.views import AcceptedView
-from app.vault.datasets import load_images, load_index
+from app.vault.datasets import DatasetIndex
 from app.vault.vault import Vault
 
 DIGITS = open_source("digits", "test")
@@ -92,13 +93,17 @@ def stored(vault: Vault) -> Dataset:
 
 
 def pixels(vault: Vault, rows: list[int]) -> torch.Tensor:
-    dataset = stored(vault)
-    return load_images(vault.sessions, dataset.pixels_digest, dataset.image_shape, rows)
+    with vault.sessions.read() as session:
+        return open_dataset(session, stored(vault)).images(rows)
+
+
+def index_of(vault: Vault) -> DatasetIndex:
+    with vault.sessions.read() as session:
+        return open_dataset(session, stored(vault)).index
 
 
 def removed_rows(vault: Vault) -> list[int]:
-    index = load_index(vault.sessions, stored(vault).index_digest)
-    rows: list[int] = index.removed.nonzero().flatten().tolist()
+    rows: list[int] = index_of(vault).removed.nonzero().flatten().tolist()
     return rows
 
 
@@ -120,9 +125,9 @@ def test_the_images_of_a_sealed_set_are_zero_and_all_others_as_they_were(
 def test_removed_rows_keep_id_and_label(
     vault: Vault, seal: Callable[[DepositOrder], str], order: DepositOrder
 ) -> None:
-    before = load_index(vault.sessions, stored(vault).index_digest)
+    before = index_of(vault)
     seal(order)
-    after = load_index(vault.sessions, stored(vault).index_digest)
+    after = index_of(vault)
     assert (after.ids, after.row_hashes) == (before.ids, before.row_hashes)
     assert torch.equal(after.labels, before.labels)
 

@@ -2,12 +2,13 @@
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import update
+from sqlalchemy import delete, update
 
 from app.db.migrate import upgrade
 from app.db.models import ArtifactChunk
@@ -52,6 +53,12 @@ def stored(store: Sessions, images: ImageDataset) -> datasets.StoredDataset:
     return datasets.store(store, images)
 
 
+@contextmanager
+def opened(sessions: Sessions, stored: datasets.StoredDataset) -> Iterator[datasets.OpenDataset]:
+    with sessions.read() as session:
+        yield datasets.OpenDataset(session, stored, SHAPE)
+
+
 @pytest.mark.parametrize("size", [0, 1, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 3 * CHUNK_BYTES])
 def test_an_artifact_of_any_size_comes_back_under_its_digest(sessions: Sessions, size: int) -> None:
     data = bytes(index % 251 for index in range(1000)) * (size // 1000 + 1)
@@ -81,8 +88,8 @@ def test_an_artifact_that_was_never_stored_is_never_handed_out(sqlite_sessions: 
 def test_any_rows_in_any_order_are_those_of_the_source(
     store: Sessions, images: ImageDataset, stored: datasets.StoredDataset, indices: list[int]
 ) -> None:
-    loaded = datasets.load_images(store, stored.pixels_digest, SHAPE, indices)
-    assert torch.equal(loaded, images.images[indices])
+    with opened(store, stored) as data:
+        assert torch.equal(data.images(indices), images.images[indices])
 
 
 @pytest.mark.parametrize(
@@ -91,14 +98,38 @@ def test_any_rows_in_any_order_are_those_of_the_source(
 def test_removed_images_are_zero_and_the_others_as_they_were(
     store: Sessions, images: ImageDataset, stored: datasets.StoredDataset, rows: list[int]
 ) -> None:
-    left = datasets.without_images(store, stored, SHAPE, torch.tensor(rows))
+    with opened(store, stored) as data:
+        left = data.without_images(store, torch.tensor(rows))
     others = [row for row in range(ROWS) if row not in rows]
-    assert not datasets.load_images(store, left.pixels_digest, SHAPE, rows).any()
-    assert torch.equal(datasets.load_images(store, left.pixels_digest, SHAPE, others), images.images[others])
     artifacts.load(store, left.pixels_digest)  # raises unless the content has this digest
-    assert datasets.load_index(store, left.index_digest).removed.nonzero().flatten().tolist() == rows
-    first, again = datasets.without_images(store, left, SHAPE, torch.tensor([0])), rows[0] == 0
-    assert (first == left) == again
+    with opened(store, left) as data:
+        assert not data.images(rows).any()
+        assert torch.equal(data.images(others), images.images[others])
+        assert data.index.removed.nonzero().flatten().tolist() == rows
+        assert (data.without_images(store, torch.tensor([0])) == left) == (rows[0] == 0)
+
+
+def test_a_row_whose_bytes_are_missing_is_never_handed_out(
+    sqlite_sessions: Sessions, images: ImageDataset
+) -> None:
+    stored = datasets.store(sqlite_sessions, images)
+    with sqlite_sessions.write() as session:
+        session.execute(delete(ArtifactChunk).where(ArtifactChunk.seq == 1))
+    with opened(sqlite_sessions, stored) as data:
+        assert torch.equal(data.images([0]), images.images[:1])
+        with pytest.raises(CorruptArtifactError, match="lacks rows"):
+            data.images([0, 30])
+
+
+def test_an_open_data_set_is_what_it_was_when_it_was_opened(
+    sqlite_sessions: Sessions, images: ImageDataset
+) -> None:
+    stored = datasets.store(sqlite_sessions, images)
+    with opened(sqlite_sessions, stored) as data:
+        assert len(data.index) == ROWS
+        with sqlite_sessions.write() as session:
+            session.execute(delete(ArtifactChunk))
+        assert torch.equal(data.images([0, 80]), images.images[[0, 80]])
 
 
 def test_an_artifact_is_rewritten_chunk_by_chunk_and_the_old_one_stays(sqlite_sessions: Sessions) -> None:
@@ -110,17 +141,19 @@ def test_an_artifact_is_rewritten_chunk_by_chunk_and_the_old_one_stays(sqlite_se
         seen.append(position)
         return bytes(255 - byte for byte in chunk)
 
-    changed = artifacts.rewrite(sqlite_sessions, digest, upper)
+    with sqlite_sessions.read() as session:
+        changed = artifacts.rewrite(sqlite_sessions, session, digest, upper)
+        assert artifacts.rewrite(sqlite_sessions, session, digest, upper) == changed
     assert artifacts.load(sqlite_sessions, changed) == bytes(255 - byte for byte in data)
     assert artifacts.load(sqlite_sessions, digest) == data
-    assert seen == [0, CHUNK_BYTES, 2 * CHUNK_BYTES] * 2
-    assert artifacts.rewrite(sqlite_sessions, digest, upper) == changed
+    assert seen == [0, CHUNK_BYTES, 2 * CHUNK_BYTES] * 3  # twice, and once to see that it is there already
 
 
 def test_the_index_comes_back_with_names_labels_and_metadata(
     store: Sessions, images: ImageDataset, stored: datasets.StoredDataset
 ) -> None:
-    index = datasets.load_index(store, stored.index_digest)
+    with opened(store, stored) as data:
+        index = data.index
     assert torch.equal(index.labels, images.labels)
     assert (index.ids, index.classes) == (images.ids, images.classes)
     assert index.metadata == images.metadata
