@@ -78,6 +78,17 @@ class Settings(BaseSettings):
     auth_failures_per_minute: int = Field(
         default=60, ge=1, description="Failed authentications of one address in a minute, before it gets 429."
     )
+    queue_images: int = Field(
+        default=1024, ge=1, description="Images that may wait for the engine; more get 429."
+    )
+    queue_seconds: float = Field(
+        default=10.0, gt=0, description="An image that waited this long for the engine gets 503."
+    )
+    predictions_at_once: int = Field(
+        default=1024,
+        ge=1,
+        description="Predictions that one api process works on; more get 429 before they are read.",
+    )
     max_json_bytes: int = 8 * MIB
     max_upload_bytes: int = 2048 * MIB
     cache_bytes: int = Field(default=512 * MIB, description="Budget of the nets kept ready for prediction.")

@@ -28,13 +28,14 @@ from app.api import (
 from app.api.context import Context
 from app.api.failures import AuthFailures
 from app.api.instruments import Metrics, RequestMetrics
-from app.api.middleware import BodyLimit, RequestId, SecurityHeaders
+from app.api.middleware import Admission, BodyLimit, RequestId, SecurityHeaders
 from app.config import Settings
 from app.db.session import open_sessions
 from app.inference.composer import Composer
 from app.inference.compute import available_cores, choose_compute
 from app.inference.decoder import Decoder
 from app.inference.engine import Engine
+from app.inference.serving import Serving
 from app.queue import Doorbell
 from app.services.erase_deposit import erase_due, still_sealed
 from app.services.relay_jobs import relay_jobs, sweep
@@ -56,6 +57,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.context = context = _open(settings, measured)
         stop = threading.Event()
+        measured.watch_queue(lambda: context.serving.waiting)
         keepers = [
             threading.Thread(target=work, args=(context, stop), name=work.__name__, daemon=True)
             for work in (_relay, _keep_sealed)
@@ -68,6 +70,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             keeper.join(timeout=5)
         context.doorbell.close()
         context.decoder.close()
+        await context.serving.close()
         context.vault.close()
         context.sessions.close()
 
@@ -81,6 +84,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     problems.install(app)
     app.add_middleware(RequestMetrics, metrics=measured)
+    app.add_middleware(Admission, most=settings.predictions_at_once, reject=measured.reject)
     app.add_middleware(BodyLimit, limit_of=lambda path: _body_limit(settings, path))
     app.add_middleware(SecurityHeaders)
     app.add_middleware(RequestId)
@@ -115,7 +119,13 @@ def _open(settings: Settings, measured: Metrics) -> Context:
         sessions=sessions,
         vault=opened,
         composer=Composer(opened, settings.cache_bytes),
-        engine=Engine(choose_compute(settings.device, settings.threads).device),
+        serving=Serving(
+            Engine(choose_compute(settings.device, settings.threads).device),
+            longest_queue=settings.queue_images,
+            patience=settings.queue_seconds,
+            observe=measured.batch,
+            reject=measured.reject,
+        ),
         decoder=Decoder(available_cores()),
         doorbell=Doorbell(settings),
         metrics=measured,

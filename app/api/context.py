@@ -8,7 +8,7 @@ from app.config import Settings
 from app.db.session import Sessions
 from app.inference.composer import Composer
 from app.inference.decoder import Decoder
-from app.inference.engine import Engine
+from app.inference.serving import Serving
 from app.queue import Doorbell
 from app.vault.vault import Vault
 
@@ -19,7 +19,7 @@ class Context:
     sessions: Sessions
     vault: Vault
     composer: Composer
-    engine: Engine
+    serving: Serving
     decoder: Decoder
     doorbell: Doorbell
     metrics: Metrics

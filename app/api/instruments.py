@@ -1,9 +1,9 @@
 """What is counted: requests, predictions by net, and the states of jobs and deposits."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -37,6 +37,39 @@ class Metrics:
             ("net",),
             registry=self.registry,
         )
+
+        self.batch_rows = Histogram(
+            "lirf_batch_images",
+            "Images in a batch.",
+            buckets=(1, 2, 4, 8, 16, 32, 64),
+            registry=self.registry,
+        )
+        self.queue_seconds = Histogram(
+            "lirf_queue_seconds",
+            "Time that the oldest image of a batch waited for the engine.",
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        self.inference_seconds = Histogram(
+            "lirf_inference_seconds", "Time that a batch took.", buckets=SECONDS, registry=self.registry
+        )
+        self.rejected = Counter(
+            "lirf_rejected", "Predictions turned away.", ("reason",), registry=self.registry
+        )
+
+    def batch(self, rows: int, waited: float, took: float) -> None:
+        """Observe a batch: its images, and the seconds that the oldest waited and that all took."""
+        self.batch_rows.observe(rows)
+        self.queue_seconds.observe(waited)
+        self.inference_seconds.observe(took)
+
+    def reject(self, reason: str) -> None:
+        self.rejected.labels(reason).inc()
+
+    def watch_queue(self, waiting: Callable[[], int]) -> None:
+        """Show how many images wait for the engine, counted at every scrape."""
+        gauge = Gauge("lirf_queue_images", "Images that wait for the engine.", registry=self.registry)
+        gauge.set_function(waiting)
 
     def count_predictions(self, answers: Iterable[PredictionView]) -> None:
         for answer in answers:

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
 from app.api.problems import problem
-from app.domain.errors import PayloadTooLarge
+from app.domain.errors import PayloadTooLarge, TooMany
 
 REQUEST_ID_HEADER = "X-Request-ID"
 _USABLE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -45,6 +45,7 @@ SECURITY_HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
+PREDICTIONS = "/predict"
 PAGES = ("/docs", "/redoc")
 """The pages that FastAPI serves to people load scripts and styles, so they go without the last one."""
 
@@ -70,6 +71,48 @@ class SecurityHeaders:
             await send(message)
 
         await self._app(scope, receive, guarded)
+
+
+class Admission:
+    """Turns predictions away, before anything of them is read, while ``most`` of them are being worked on.
+
+    Args:
+        app: the application.
+        most: predictions at once.
+        reject: called with the reason of each refusal.
+    """
+
+    RETRY_AFTER_SECONDS = 1
+
+    def __init__(self, app: ASGIApp, most: int, reject: Callable[[str], None]) -> None:
+        self._app = app
+        self._most = most
+        self._reject = reject
+        self._inside = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not scope["path"].startswith(PREDICTIONS):
+            await self._app(scope, receive, send)
+        elif self._inside >= self._most:
+            self._reject("too_many_at_once")
+            await self._refuse(scope, receive, send)
+        else:
+            self._inside += 1
+            try:
+                await self._app(scope, receive, send)
+            finally:
+                self._inside -= 1
+
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = problem(
+            TooMany.status,
+            TooMany.slug,
+            TooMany.title,
+            f"{self._most} predictions are being worked on.",
+            remedy="Ask again in a second, or less at once.",
+            headers={"Retry-After": str(self.RETRY_AFTER_SECONDS)},
+        )
+        await answer(scope, receive, send)
 
 
 class BodyTooLargeError(Exception):

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.datastructures import UploadFile
@@ -11,12 +12,13 @@ from torch import Tensor
 
 from app.api.context import Context
 from app.api.dependencies import CallerDep, ContextDep
+from app.api.disconnects import while_connected
 from app.api.schemas.predict import PredictBody, TopK, decode_base64
 from app.api.submissions import JSON, MULTIPART
 from app.domain.errors import Invalid, UnsupportedMedia
 from app.domain.rights import Caller
 from app.lirf.networks import InputSpec
-from app.services.predict import dataset_images, predict
+from app.services.predict import dataset_images, prepare_prediction
 from app.services.views import PredictionView
 
 router = APIRouter(prefix="/predict", tags=["predict"])
@@ -27,7 +29,8 @@ Reference = Annotated[str, Query(min_length=1, max_length=255)]
 
 
 @router.get("")
-def get_prediction(
+async def get_prediction(
+    request: Request,
     context: ContextDep,
     caller: CallerDep,
     response: Response,
@@ -47,7 +50,7 @@ def get_prediction(
     else:
         load = _reading(context, caller, dataset or "", [index or 0])
     response.headers["Cache-Control"] = "private, no-store"
-    return _answer(context, caller, model, load, top_k)[0]
+    return (await _answer(request, context, caller, model, load, top_k))[0]
 
 
 async def _posted(
@@ -96,7 +99,8 @@ async def _posted(
         }
     },
 )
-def post_prediction(
+async def post_prediction(
+    request: Request,
     posted: Annotated[tuple[PredictBody | None, str | None, bytes, int], Depends(_posted)],
     context: ContextDep,
     caller: CallerDep,
@@ -108,12 +112,12 @@ def post_prediction(
     if body is None:
         if model is None:
             raise Invalid("No model is named.", "Add ?model=NAME.", "model")
-        return _answer(context, caller, model, _decoding(context, [data]), top_k)[0]
+        return (await _answer(request, context, caller, model, _decoding(context, [data]), top_k))[0]
     if body.dataset is not None:
         load = _reading(context, caller, body.dataset, body.indices or [])
     else:
         load = _decoding(context, body.decoded(), "images.{row}")
-    return _answer(context, caller, body.model, load, body.top_k)
+    return await _answer(request, context, caller, body.model, load, body.top_k)
 
 
 def _decoding(context: Context, images: list[bytes], field: str = "image") -> Load:
@@ -124,10 +128,18 @@ def _reading(context: Context, caller: Caller, dataset: str, indices: list[int])
     return lambda spec: dataset_images(context.sessions, caller, dataset, indices, spec)
 
 
-def _answer(context: Context, caller: Caller, model: str, load: Load, top_k: int) -> list[PredictionView]:
-    answers = predict(context.sessions, context.composer, context.engine, caller, model, load, top_k)
-    context.metrics.count_predictions(answers)
-    return answers
+async def _answer(
+    request: Request, context: Context, caller: Caller, model: str, load: Load, top_k: int
+) -> list[PredictionView]:
+    async def answers() -> list[PredictionView]:
+        prepared = await run_in_threadpool(
+            prepare_prediction, context.sessions, context.composer, caller, model, load
+        )
+        return prepared.views(await context.serving.probabilities(prepared.served, prepared.images), top_k)
+
+    views = await while_connected(request, answers())
+    context.metrics.count_predictions(views)
+    return views
 
 
 def _batch(data: bytes) -> PredictBody:

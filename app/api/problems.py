@@ -7,15 +7,18 @@ from typing import Any, cast
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
 from app.domain.errors import Invalid, ServiceError, TooMany, Unauthenticated
 from app.lirf.errors import InvalidInputError
 
 MEDIA_TYPE = "application/problem+json"
+
+HUNG_UP = 499
 
 SOURCES = {"body", "query", "path", "header"}
 
@@ -49,6 +52,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(InvalidInputError, _invalid_input)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_exception)
+    app.add_exception_handler(ClientDisconnect, _hung_up)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -133,6 +137,11 @@ def _allowed(request: Request) -> list[str]:
             for route in request.app.router.routes
         )
     ]
+
+
+async def _hung_up(_request: Request, _error: Exception) -> Response:
+    """Nobody reads it; it is counted under the status that proxies use for this."""
+    return Response(status_code=HUNG_UP)
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:

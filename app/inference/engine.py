@@ -1,6 +1,7 @@
 """Runs a net on images. One forward at a time uses all cores; several at once would only fight for them."""
 
 import threading
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -10,12 +11,23 @@ from app.lirf.networks import InputSpec
 LARGEST_BATCH = 256
 
 
+class ServedNet(NamedTuple):
+    """A net in memory and what it reads: rows of the same one may share a batch."""
+
+    net: nn.Module
+    spec: InputSpec
+
+
 class Engine:
     """Forward passes of any net on one device."""
 
     def __init__(self, device: str = "cpu") -> None:
         self.device = torch.device(device)
         self._turn = threading.Lock()
+
+    def answer(self, served: ServedNet, images: Tensor) -> Tensor:
+        """`probabilities`, as the batcher calls it."""
+        return self.probabilities(served.net, images, served.spec)
 
     @torch.inference_mode()
     def probabilities(self, net: nn.Module, images: Tensor, spec: InputSpec) -> Tensor:

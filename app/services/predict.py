@@ -12,7 +12,7 @@ from app.db.session import Session, Sessions
 from app.domain.errors import Gone, Invalid
 from app.domain.rights import Action, Caller
 from app.inference.composer import Composer
-from app.inference.engine import Engine
+from app.inference.engine import ServedNet
 from app.lirf.data.images import fit
 from app.lirf.networks import InputSpec
 from app.services.find import find_dataset, find_model, require, served_version
@@ -49,26 +49,37 @@ def entitlement(session: Session, caller: Caller, model: str) -> Entitlement:
     return Entitlement(row, version, tuple(deposit.id for deposit in contained), stored_modules(contained))
 
 
-def predict(
-    sessions: Sessions,
-    composer: Composer,
-    engine: Engine,
-    caller: Caller,
-    model: str,
-    load: Callable[[InputSpec], Tensor],
-    top_k: int,
-) -> list[PredictionView]:
-    """Classify images.
+@dataclass(frozen=True)
+class Prepared:
+    """What the engine needs for an answer, and what the answer says beside it.
+
+    Attributes:
+        entitled: whose net it is.
+        served: that net, in memory.
+        images: uint8 [N, C, H, W].
+    """
+
+    entitled: Entitlement
+    served: ServedNet
+    images: Tensor
+
+    def views(self, probabilities: Tensor, top_k: int) -> list[PredictionView]:
+        """Answers to probabilities [N, classes], with at most ``top_k`` classes each."""
+        return [_view(self.entitled, row, top_k) for row in probabilities]
+
+
+def prepare_prediction(
+    sessions: Sessions, composer: Composer, caller: Caller, model: str, load: Callable[[InputSpec], Tensor]
+) -> Prepared:
+    """Decide by which net the caller is answered, load the images, and have the net ready.
 
     Args:
         sessions: the service's database.
         composer: builds the net that the caller is entitled to.
-        engine: runs it.
         caller: who asks.
         model: name or id.
         load: given what the network reads, the images as uint8 [N, C, H, W] of that shape; so nothing is loaded for
             whoever may not ask, nor held in a shape that does not fit.
-        top_k: most classes per answer.
 
     Raises:
         NotFound: unknown model.
@@ -77,12 +88,11 @@ def predict(
     with sessions.read() as session:
         entitled = entitlement(session, caller, model)
     spec = input_spec(entitled.model.input_spec)
-    batch = load(spec)
+    images = load(spec)
     net = composer.net(
         network_plan(entitled.model), stored_network(entitled.model, entitled.version), entitled.modules
     )
-    probabilities = engine.probabilities(net, batch, spec)
-    return [_view(entitled, row, top_k) for row in probabilities]
+    return Prepared(entitled, ServedNet(net, spec), images)
 
 
 def dataset_images(

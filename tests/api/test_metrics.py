@@ -34,6 +34,17 @@ def test_predictions_are_counted_by_the_net_that_answered(
     assert model not in http.get("/metrics").text
 
 
+def test_batches_are_counted_and_timed_and_an_empty_queue_is_empty(
+    http: httpx.Client, owner: Headers, model: str, data: str
+) -> None:
+    before = value(http, "lirf_batch_images_sum")
+    http.post("/predict", json={"model": model, "dataset": data, "indices": [0, 1, 2]}, headers=owner)
+    assert value(http, "lirf_batch_images_sum") == before + 3
+    assert value(http, "lirf_inference_seconds_count") == value(http, "lirf_queue_seconds_count") >= 1
+    assert value(http, "lirf_queue_images") == 0
+    assert value(http, "lirf_rejected_total") == 0
+
+
 def test_jobs_and_deposits_are_counted_by_state(http: httpx.Client, deposit: str) -> None:
     assert deposit
     assert value(http, 'lirf_deposits{state="sealed"}') == 1

@@ -4,7 +4,7 @@ import anyio
 import httpx
 from fastapi import FastAPI, Request
 
-from app.api.middleware import BodyLimit
+from app.api.middleware import Admission, BodyLimit
 
 LIMIT = 1000
 
@@ -69,3 +69,43 @@ def test_a_claimed_length_that_is_too_short_does_not_smuggle_bytes() -> None:
     response, worked_on = post(pieces(11), {"content-length": "10"})
     assert response.status_code == 413
     assert worked_on == []
+
+
+def test_predictions_beyond_those_being_worked_on_are_turned_away_before_they_are_read() -> None:
+    app = FastAPI()
+    rejected: list[str] = []
+    inside, go = anyio.Event(), anyio.Event()
+
+    @app.post("/predict")
+    async def predict() -> str:
+        inside.set()
+        await go.wait()
+        return "answered"
+
+    @app.get("/models")
+    async def models() -> str:
+        return "listed"
+
+    app.add_middleware(Admission, most=1, reject=rejected.append)
+
+    async def steps() -> tuple[httpx.Response, httpx.Response, httpx.Response]:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://lirf") as client:
+            first: list[httpx.Response] = []
+
+            async def ask() -> None:
+                first.append(await client.post("/predict"))
+
+            async with anyio.create_task_group() as group:
+                group.start_soon(ask)
+                await inside.wait()
+                second, other = await client.post("/predict"), await client.get("/models")
+                go.set()
+            assert (await client.post("/predict")).status_code == 200
+            return first[0], second, other
+
+    first, second, other = anyio.run(steps)
+    assert (first.status_code, first.json()) == (200, "answered")
+    assert (second.status_code, second.headers["retry-after"]) == (429, "1")
+    assert second.json()["detail"] == "1 predictions are being worked on."
+    assert other.json() == "listed"
+    assert rejected == ["too_many_at_once"]

@@ -1,0 +1,72 @@
+"""The engine behind its batcher, and what becomes of those for whom it has no room."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from torch import Tensor
+
+from app.domain.errors import TooMany, Unavailable
+from app.inference.batcher import Batcher, DeadlineError, DrainingError, QueueFullError
+from app.inference.engine import Engine, ServedNet
+
+LATER = "Ask again later, or less at once."
+
+
+class Serving:
+    """Answers requests by one engine, in batches. Belongs to one event loop.
+
+    Args:
+        engine: runs a net.
+        longest_queue: rows that may wait.
+        patience: seconds that a request waits for the engine at most.
+        observe: see `Batcher`.
+        reject: called with the reason whenever a request is turned away.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        longest_queue: int,
+        patience: float,
+        observe: Callable[[int, float, float], None],
+        reject: Callable[[str], None],
+    ) -> None:
+        # a forward pass uses all cores by itself, so that two at once would only fight for them
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="engine")
+        self._batcher: Batcher[ServedNet] = Batcher(
+            engine.answer, self._executor, longest_queue=longest_queue, observe=observe
+        )
+        self._patience = patience
+        self._reject = reject
+
+    @property
+    def waiting(self) -> int:
+        """Rows that wait for the engine."""
+        return self._batcher.waiting
+
+    async def probabilities(self, served: ServedNet, images: Tensor) -> Tensor:
+        """Softmax over classes: uint8 images [N, C, H, W] -> float32 [N, classes].
+
+        Raises:
+            TooMany: the queue is full.
+            Unavailable: the engine was not free in time, or the service is stopping.
+        """
+        try:
+            return await self._batcher.submit(served, images, self._patience)
+        except QueueFullError as error:
+            self._reject("queue_full")
+            raise TooMany(
+                f"{self.waiting} images wait already.", LATER, retry_after=error.retry_after
+            ) from error
+        except DeadlineError as error:
+            self._reject("deadline")
+            raise Unavailable(f"The engine was not free within {self._patience:g} s.", LATER) from error
+        except DrainingError as error:
+            self._reject("draining")
+            raise Unavailable("The service is stopping.", "Ask again; another process answers.") from error
+
+    async def close(self) -> None:
+        """Answer what was taken, and stop."""
+        await self._batcher.drain()
+        self._executor.shutdown()
