@@ -28,7 +28,7 @@ from app.api import (
 from app.api.context import Context
 from app.api.failures import AuthFailures
 from app.api.instruments import Metrics, RequestMetrics
-from app.api.middleware import Admission, BodyLimit, RequestId, SecurityHeaders
+from app.api.middleware import Admission, AfterDecisions, BodyLimit, RequestId, SecurityHeaders
 from app.config import Settings
 from app.db.session import open_sessions
 from app.inference.composer import Composer
@@ -40,6 +40,7 @@ from app.queue import Doorbell
 from app.services.erase_deposit import erase_due, still_sealed
 from app.services.relay_jobs import relay_jobs, sweep
 from app.services.remove_images import remove_images_left
+from app.services.rights_view import LOOK_EVERY_SECONDS, RightsView
 from app.vault.lock import LOOK_AGAIN_SECONDS
 from app.vault.opening import open_vault
 
@@ -60,7 +61,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         measured.watch_queue(lambda: context.serving.waiting)
         keepers = [
             threading.Thread(target=work, args=(context, stop), name=work.__name__, daemon=True)
-            for work in (_relay, _keep_sealed)
+            for work in (_relay, _keep_sealed, _keep_rights)
         ]
         for keeper in keepers:
             keeper.start()
@@ -84,6 +85,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     problems.install(app)
     app.add_middleware(RequestMetrics, metrics=measured)
+    app.add_middleware(AfterDecisions, decided=partial(_decided, app), look=partial(_look, app))
     app.add_middleware(Admission, most=settings.predictions_at_once, reject=measured.reject)
     app.add_middleware(BodyLimit, limit_of=lambda path: _body_limit(settings, path))
     app.add_middleware(SecurityHeaders)
@@ -126,6 +128,7 @@ def _open(settings: Settings, measured: Metrics) -> Context:
             observe=measured.batch,
             reject=measured.reject,
         ),
+        rights=RightsView(sessions),
         decoder=Decoder(available_cores()),
         doorbell=Doorbell(settings),
         metrics=measured,
@@ -141,6 +144,7 @@ def _relay(context: Context, stop: threading.Event) -> None:
         try:
             relay_jobs(context.sessions, settings, context.doorbell.ring)
             if erase_due(context.vault):
+                context.rights.forget()
                 context.composer.forget_sealed()
             remove_images_left(context.sessions, timedelta(seconds=settings.lease_seconds))
             if time.monotonic() >= next_sweep:
@@ -148,6 +152,28 @@ def _relay(context: Context, stop: threading.Event) -> None:
                 sweep(context.vault, settings)
         except Exception:
             log.exception("relay_failed")
+
+
+def _keep_rights(context: Context, stop: threading.Event) -> None:
+    """Notice what other processes have decided."""
+    while not stop.wait(LOOK_EVERY_SECONDS):
+        _look_at_rights(context)
+
+
+def _look_at_rights(context: Context) -> None:
+    """A database that is away does not end it: nothing in memory is believed then."""
+    try:
+        context.rights.look()
+    except Exception:
+        log.exception("rights_not_seen")
+
+
+def _decided(app: FastAPI) -> None:
+    app.state.context.rights.forget()
+
+
+def _look(app: FastAPI) -> None:
+    _look_at_rights(app.state.context)
 
 
 def _keep_sealed(context: Context, stop: threading.Event) -> None:

@@ -10,6 +10,7 @@ from app.inference.composer import Composer
 from app.inference.decoder import Decoder
 from app.inference.serving import Serving
 from app.queue import Doorbell
+from app.services.rights_view import RightsView
 from app.vault.vault import Vault
 
 
@@ -21,6 +22,7 @@ class Context:
     composer: Composer
     serving: Serving
     decoder: Decoder
+    rights: RightsView
     doorbell: Doorbell
     metrics: Metrics
     failures: AuthFailures

@@ -1,6 +1,8 @@
 """What routes ask for: the shared context, the caller, a page, a repeatable POST."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Query, Request, Security
@@ -33,14 +35,39 @@ def _caller(
     credentials: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)],
     header: Annotated[str | None, Security(api_key)],
 ) -> Caller:
+    return _authenticated(
+        request,
+        context,
+        partial(authenticate, context.sessions),
+        credentials.credentials if credentials else header,
+    )
+
+
+def _served_caller(
+    request: Request,
+    context: ContextDep,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)],
+    header: Annotated[str | None, Security(api_key)],
+) -> Caller:
+    return _authenticated(
+        request, context, context.rights.caller, credentials.credentials if credentials else header
+    )
+
+
+def _authenticated(
+    request: Request, context: Context, find: Callable[[str | None], Caller], key: str | None
+) -> Caller:
     address = request.client.host if request.client else ""
     context.failures.check(address)
     try:
-        return authenticate(context.sessions, credentials.credentials if credentials else header)
+        return find(key)
     except Unauthenticated:
         context.failures.failed(address)
         raise
 
+
+ServedCallerDep = Annotated[Caller, Depends(_served_caller)]
+"""For predictions: known from memory, so that another process's revocation of the key counts within a second."""
 
 CallerDep = Annotated[Caller, Depends(_caller)]
 

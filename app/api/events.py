@@ -20,6 +20,8 @@ async def job_events(context: Context, job_id: str) -> AsyncIterator[ServerSentE
     while True:
         now = await run_in_threadpool(look_again, context.sessions, job_id)
         ended = JobState(now.state) in JOB_ENDED
+        if ended:
+            await run_in_threadpool(context.rights.look)  # who is told that it ended is answered accordingly
         if now != before:
             yield ServerSentEvent(data=now, event="end" if ended else "progress")
         if ended:

@@ -5,6 +5,7 @@ import re
 import secrets
 from collections.abc import Callable
 
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
@@ -46,6 +47,8 @@ SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
 PREDICTIONS = "/predict"
+TELLING = ("/jobs", "/deposits", "/models")
+SAFE = {"GET", "HEAD", "OPTIONS", "TRACE"}
 PAGES = ("/docs", "/redoc")
 """The pages that FastAPI serves to people load scripts and styles, so they go without the last one."""
 
@@ -71,6 +74,40 @@ class SecurityHeaders:
             await send(message)
 
         await self._app(scope, receive, guarded)
+
+
+class AfterDecisions:
+    """Has predictions answered in line with what a caller has just been told by this process.
+
+    Before the answer to a request that may have changed something is sent, ``decided`` is called; before one that tells
+    what a worker or another process did, such as that a deposit is sealed, ``look``.
+
+    Args:
+        app: the application.
+        decided: forgets what was known of rights.
+        look: does so if something was decided elsewhere; it may take the time of a query.
+    """
+
+    def __init__(self, app: ASGIApp, decided: Callable[[], None], look: Callable[[], None]) -> None:
+        self._app = app
+        self._decided = decided
+        self._look = look
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"].startswith(PREDICTIONS):
+            await self._app(scope, receive, send)
+            return
+        tells = scope["path"].startswith(TELLING)
+
+        async def told(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                if scope["method"] not in SAFE:
+                    self._decided()
+                elif tells:
+                    await run_in_threadpool(self._look)
+            await send(message)
+
+        await self._app(scope, receive, told)
 
 
 class Admission:

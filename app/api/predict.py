@@ -11,14 +11,14 @@ from starlette.datastructures import UploadFile
 from torch import Tensor
 
 from app.api.context import Context
-from app.api.dependencies import CallerDep, ContextDep
+from app.api.dependencies import ContextDep, ServedCallerDep
 from app.api.disconnects import while_connected
 from app.api.schemas.predict import PredictBody, TopK, decode_base64
 from app.api.submissions import JSON, MULTIPART
 from app.domain.errors import Invalid, UnsupportedMedia
 from app.domain.rights import Caller
 from app.lirf.networks import InputSpec
-from app.services.predict import dataset_images, prepare_prediction
+from app.services.predict import Prepared, dataset_images, prepare_prediction
 from app.services.views import PredictionView
 
 router = APIRouter(prefix="/predict", tags=["predict"])
@@ -32,7 +32,7 @@ Reference = Annotated[str, Query(min_length=1, max_length=255)]
 async def get_prediction(
     request: Request,
     context: ContextDep,
-    caller: CallerDep,
+    caller: ServedCallerDep,
     response: Response,
     model: Reference,
     image: Annotated[str | None, Query(description="PNG, JPEG or WebP bytes in base64url.")] = None,
@@ -55,7 +55,7 @@ async def get_prediction(
 
 async def _posted(
     request: Request,
-    _caller: CallerDep,
+    _caller: ServedCallerDep,
     model: Annotated[str | None, Query(min_length=1, max_length=255)] = None,
     top_k: Annotated[int, Query(ge=1, le=1000)] = 5,
 ) -> tuple[PredictBody | None, str | None, bytes, TopK]:
@@ -103,7 +103,7 @@ async def post_prediction(
     request: Request,
     posted: Annotated[tuple[PredictBody | None, str | None, bytes, int], Depends(_posted)],
     context: ContextDep,
-    caller: CallerDep,
+    caller: ServedCallerDep,
     response: Response,
 ) -> PredictionView | list[PredictionView]:
     """Classify one image (raw body or multipart: one answer), or a JSON batch (a list of answers)."""
@@ -128,13 +128,15 @@ def _reading(context: Context, caller: Caller, dataset: str, indices: list[int])
     return lambda spec: dataset_images(context.sessions, caller, dataset, indices, spec)
 
 
+def _prepared(context: Context, caller: Caller, model: str, load: Load) -> Prepared:
+    return prepare_prediction(context.rights.entitlement(caller, model), context.composer, load)
+
+
 async def _answer(
     request: Request, context: Context, caller: Caller, model: str, load: Load, top_k: int
 ) -> list[PredictionView]:
     async def answers() -> list[PredictionView]:
-        prepared = await run_in_threadpool(
-            prepare_prediction, context.sessions, context.composer, caller, model, load
-        )
+        prepared = await run_in_threadpool(_prepared, context, caller, model, load)
         return prepared.views(await context.serving.probabilities(prepared.served, prepared.images), top_k)
 
     views = await while_connected(request, answers())

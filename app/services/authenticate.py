@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Self
 
 from app.db.repositories import principals
@@ -44,8 +45,22 @@ class KeyText:
         return f"lirf_{self.id}_{self.secret}"
 
 
+@dataclass(frozen=True)
+class FoundCaller:
+    """The holder of a live key, the hash that its secret has, and when the key expires."""
+
+    caller: Caller
+    secret_hash: str
+    expires_at: datetime | None
+
+
 def authenticate(sessions: Sessions, key: str | None) -> Caller:
-    """Return the caller that holds ``key``.
+    """Return the caller that holds ``key``; see `find_caller`."""
+    return find_caller(sessions, key).caller
+
+
+def find_caller(sessions: Sessions, key: str | None) -> FoundCaller:
+    """Find the caller that holds ``key``.
 
     Raises:
         Unauthenticated: if the key is missing, malformed, unknown, revoked or expired; which one is not told.
@@ -58,4 +73,5 @@ def authenticate(sessions: Sessions, key: str | None) -> Caller:
     # an unknown id costs the same comparison as a wrong secret
     if not hmac.compare_digest(row.secret_hash if row else "0" * 64, presented.hash) or row is None:
         raise Unauthenticated("The API key is unknown, revoked or expired.", REMEDY)
-    return Caller(row.principal_id, row.principal.name, Role(row.principal.role), row.id)
+    caller = Caller(row.principal_id, row.principal.name, Role(row.principal.role), row.id)
+    return FoundCaller(caller, row.secret_hash, row.expires_at)

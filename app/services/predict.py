@@ -69,24 +69,20 @@ class Prepared:
 
 
 def prepare_prediction(
-    sessions: Sessions, composer: Composer, caller: Caller, model: str, load: Callable[[InputSpec], Tensor]
+    entitled: Entitlement, composer: Composer, load: Callable[[InputSpec], Tensor]
 ) -> Prepared:
-    """Decide by which net the caller is answered, load the images, and have the net ready.
+    """Load the images, and have the net ready by which they are to be answered.
 
     Args:
-        sessions: the service's database.
-        composer: builds the net that the caller is entitled to.
-        caller: who asks.
-        model: name or id.
+        entitled: by which net.
+        composer: builds it.
         load: given what the network reads, the images as uint8 [N, C, H, W] of that shape; so nothing is loaded for
             whoever may not ask, nor held in a shape that does not fit.
 
     Raises:
-        NotFound: unknown model.
         InvalidInputError: of ``load``.
+        VaultSealed, Gone, Damaged: of `Composer.net`.
     """
-    with sessions.read() as session:
-        entitled = entitlement(session, caller, model)
     spec = input_spec(entitled.model.input_spec)
     images = load(spec)
     net = composer.net(

@@ -1,8 +1,9 @@
 """Grants and withdrawals, and the question that a prediction asks: which deposits may this caller see?"""
 
 from collections.abc import Sequence
+from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session, aliased, selectinload
 
 from app.db.clock import now_epoch
@@ -96,6 +97,24 @@ def withdrawn_deposits(session: Session, model_id: str, principal_id: str) -> Se
         .distinct()
     )
     return session.scalars(statement).all()
+
+
+def next_expiry(session: Session, model_id: str) -> datetime | None:
+    """When the next live grant or withdrawal that concerns the model expires; null if none will."""
+    of_model = select(Deposit.id).where(Deposit.model_id == model_id)
+    ending = (
+        select(func.min(Withdrawal.expires_at)).where(
+            Withdrawal.model_id == model_id,
+            Withdrawal.ended_at.is_(None),
+            Withdrawal.expires_at > now_epoch(),
+        ),
+        select(func.min(Grant.expires_at)).where(
+            or_(Grant.model_id == model_id, Grant.deposit_id.in_(of_model)),
+            Grant.revoked_at.is_(None),
+            Grant.expires_at > now_epoch(),
+        ),
+    )
+    return min((found for found in map(session.scalar, ending) if found is not None), default=None)
 
 
 def _grant_lives() -> ColumnElement[bool]:
