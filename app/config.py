@@ -89,6 +89,9 @@ class Settings(BaseSettings):
         ge=1,
         description="Predictions that one api process works on; more get 429 before they are read.",
     )
+    max_infer_bytes: int = Field(
+        default=64 * MIB, description="Longest body of /v2 inference, also unpacked."
+    )
     max_json_bytes: int = 8 * MIB
     max_upload_bytes: int = 2048 * MIB
     cache_bytes: int = Field(default=512 * MIB, description="Budget of the nets kept ready for prediction.")

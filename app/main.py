@@ -29,6 +29,7 @@ from app.api.context import Context
 from app.api.failures import AuthFailures
 from app.api.instruments import Metrics, RequestMetrics
 from app.api.middleware import Admission, AfterDecisions, BodyLimit, RequestId, SecurityHeaders
+from app.api.oip import routes as oip
 from app.config import Settings
 from app.db.session import open_sessions
 from app.inference.composer import Composer
@@ -44,6 +45,7 @@ from app.services.rights_view import LOOK_EVERY_SECONDS, RightsView
 from app.vault.lock import LOOK_AGAIN_SECONDS
 from app.vault.opening import open_vault
 
+INFERENCE = "/v2/models/"
 UPLOADS = {"/models", "/datasets"}
 
 log = structlog.get_logger(__name__)
@@ -97,6 +99,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         withdrawals,
         grants,
         predict,
+        oip,
         jobs,
         keys,
         vault,
@@ -109,6 +112,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 
 def _body_limit(settings: Settings, path: str) -> int:
+    if path.startswith(INFERENCE):
+        return settings.max_infer_bytes
     return settings.max_upload_bytes if path in UPLOADS else settings.max_json_bytes
 
 

@@ -73,7 +73,11 @@ class Metrics:
 
     def count_predictions(self, answers: Iterable[PredictionView]) -> None:
         for answer in answers:
-            self.predictions.labels(answer.net).inc()
+            self.count_images(answer.net, 1)
+
+    def count_images(self, net: str, count: int) -> None:
+        """``count`` images were answered by this kind of net."""
+        self.predictions.labels(net).inc(count)
 
     def watch_states(self, sessions: Sessions) -> None:
         """Show how many jobs and deposits the database holds in each state, counted at every scrape."""

@@ -46,7 +46,7 @@ SECURITY_HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
-PREDICTIONS = "/predict"
+PREDICTIONS = ("/predict", "/v2/models/")
 TELLING = ("/jobs", "/deposits", "/models")
 SAFE = {"GET", "HEAD", "OPTIONS", "TRACE"}
 PAGES = ("/docs", "/redoc")

@@ -61,7 +61,7 @@ class Batcher(Generic[Key]):
         in_flight: how many batches may run at the same time.
         largest_batch: rows of one batch.
         longest_queue: rows that may wait.
-        observe: called with the rows of each batch, the seconds that its oldest item waited, and those that it took.
+        observe: called with key and rows of each batch, the seconds that its oldest item waited, and those it took.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Batcher(Generic[Key]):
         in_flight: int = 1,
         largest_batch: int = LARGEST_BATCH,
         longest_queue: int = 16 * LARGEST_BATCH,
-        observe: Callable[[int, float, float], None] = lambda rows, waited, took: None,  # noqa: ARG005
+        observe: Callable[[Key, int, float, float], None] = lambda key, rows, waited, took: None,  # noqa: ARG005
     ) -> None:
         self._run = run
         self._executor = executor
@@ -188,7 +188,7 @@ class Batcher(Generic[Key]):
             rows = sum(len(item.rows) for item in batch)
             took = time.monotonic() - started
             self._row_seconds += SMOOTHING * (took / rows - self._row_seconds)
-            self._observe(rows, started - batch[0].entered, took)
+            self._observe(batch[0].key, rows, started - batch[0].entered, took)
             self._dispatch()
 
     async def _answer_singly(self, batch: list[_Item[Key]], error: Exception) -> None:

@@ -49,6 +49,10 @@ class Composer:
         """Drop every net that holds sealed knowledge: the vault was sealed."""
         self._nets.drop(lambda key: bool(key.sealed))
 
+    def forget_model(self, target: StoredNetwork) -> None:
+        """Drop the nets of a version, with and without modules."""
+        self._nets.drop(lambda key: key.target == target)
+
     def forget_erased(self, still_sealed: Callable[[set[str]], set[str]]) -> None:
         """Drop nets of knowledge that was erased, by whichever process; ``still_sealed`` tells which names are left."""
         held = {name for key in self._nets.keys() for name in key.sealed}  # noqa: SIM118  a cache is no mapping

@@ -12,10 +12,12 @@ LARGEST_BATCH = 256
 
 
 class ServedNet(NamedTuple):
-    """A net in memory and what it reads: rows of the same one may share a batch."""
+    """A net in memory, what it reads, and whose version it is: rows of the same one may share a batch."""
 
     net: nn.Module
     spec: InputSpec
+    model: str = ""
+    version: str = ""
 
 
 class Engine:

@@ -8,6 +8,7 @@ from torch import Tensor
 from app.domain.errors import TooMany, Unavailable
 from app.inference.batcher import Batcher, DeadlineError, DrainingError, QueueFullError
 from app.inference.engine import Engine, ServedNet
+from app.inference.statistics import Statistics
 
 LATER = "Ask again later, or less at once."
 
@@ -19,7 +20,7 @@ class Serving:
         engine: runs a net.
         longest_queue: rows that may wait.
         patience: seconds that a request waits for the engine at most.
-        observe: see `Batcher`.
+        observe: called with the images of each batch, the seconds that the oldest waited, and those that all took.
         reject: called with the reason whenever a request is turned away.
     """
 
@@ -35,8 +36,10 @@ class Serving:
         # a forward pass uses all cores by itself, so that two at once would only fight for them
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="engine")
         self._batcher: Batcher[ServedNet] = Batcher(
-            engine.answer, self._executor, longest_queue=longest_queue, observe=observe
+            engine.answer, self._executor, longest_queue=longest_queue, observe=self._observe
         )
+        self._told = observe
+        self.statistics = Statistics()
         self._patience = patience
         self._reject = reject
 
@@ -65,6 +68,10 @@ class Serving:
         except DrainingError as error:
             self._reject("draining")
             raise Unavailable("The service is stopping.", "Ask again; another process answers.") from error
+
+    def _observe(self, served: ServedNet, rows: int, waited: float, took: float) -> None:
+        self._told(rows, waited, took)
+        self.statistics.batch(served.model, served.version, rows, waited, took)
 
     async def close(self) -> None:
         """Answer what was taken, and stop."""

@@ -18,7 +18,7 @@ from app.lirf.networks import InputSpec
 from app.services.find import find_dataset, find_model, require, served_version
 from app.services.plans import input_spec, network_plan, open_dataset, stored_modules, stored_network
 from app.services.views import ClassProbability, PredictionView
-from app.vault.networks import StoredModule
+from app.vault.networks import NetworkPlan, StoredModule, StoredNetwork
 
 
 @dataclass(frozen=True)
@@ -85,10 +85,15 @@ def prepare_prediction(
     """
     spec = input_spec(entitled.model.input_spec)
     images = load(spec)
-    net = composer.net(
-        network_plan(entitled.model), stored_network(entitled.model, entitled.version), entitled.modules
-    )
-    return Prepared(entitled, ServedNet(net, spec), images)
+    net = composer.net(*net_parts(entitled))
+    served = ServedNet(net, spec, entitled.model.name, str(entitled.version.number))
+    return Prepared(entitled, served, images)
+
+
+def net_parts(entitled: Entitlement) -> tuple[NetworkPlan, StoredNetwork, list[StoredModule]]:
+    """What `Composer.net` makes the caller's net of."""
+    stored = stored_network(entitled.model, entitled.version)
+    return network_plan(entitled.model), stored, entitled.modules
 
 
 def dataset_images(

@@ -4,6 +4,7 @@ import base64
 import itertools
 import json
 import socket
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -88,6 +89,15 @@ class Gun:
         name = f"{self._name}-{next(self._numbers)}"
         return self._posted("/datasets", data={"name": name}, files={"file": ("d", file)})
 
+    def tensor(self, body: bytes) -> httpx.Request:
+        """As the Open Inference Protocol's binary data extension sends it; the JSON is as long as it was undamaged."""
+        headers = {"Inference-Header-Content-Length": str(seeds.TENSOR_JSON_BYTES)}
+        return self._posted(f"/v2/models/{MODEL}/infer", content=body, headers=headers)
+
+    def packed_tensor(self, body: bytes) -> httpx.Request:
+        headers = {"Content-Encoding": "deflate"}
+        return self._posted(f"/v2/models/{MODEL}/infer", content=zlib.compress(body), headers=headers)
+
     def json(self, path: str) -> Send:
         return lambda body: self._posted(path, content=body, headers=_typed("application/json"))
 
@@ -151,7 +161,7 @@ def _kinds(gun: Gun) -> Iterator[Kind]:
         seeds.safetensors(),
     )
     ways_in = (gun.image_in_body, gun.image_in_form, gun.image_in_json, gun.image_in_query)
-    yield Kind("damaged images", damaged(images.files, images.tokens), ways_in, 0.33)
+    yield Kind("damaged images", damaged(images.files, images.tokens), ways_in, 0.29)
     yield Kind("damaged safetensors", damaged(tensors.files, tensors.tokens), (gun.weights,), 0.10)
     yield Kind("forged safetensors", forged.tensor_files(), (gun.weights,), 0.10)
     yield Kind("damaged Parquet", damaged(parquet.files, parquet.tokens), (gun.dataset,), 0.12)
@@ -160,6 +170,10 @@ def _kinds(gun: Gun) -> Iterator[Kind]:
     yield Kind("forged ZIP", forged.archives(), (gun.dataset,), 0.06)
     for path, body in seeds.bodies().items():
         yield Kind(f"damaged JSON to {path}", damaged((body,), JSON_TOKENS), (gun.json(path),), 0.01)
+    tensor = seeds.tensor()
+    yield Kind(
+        "damaged V2 tensors", damaged(tensor.files, tensor.tokens), (gun.tensor, gun.packed_tensor), 0.04
+    )
     form = seeds.form()
     yield Kind(
         "damaged forms", damaged(form.files, form.tokens), (gun.form("/predict"), gun.form("/datasets")), 0.02

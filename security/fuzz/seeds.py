@@ -133,6 +133,39 @@ def form() -> Seeds:
     )
 
 
+_TENSOR_HEAD = json.dumps(
+    {
+        "inputs": [
+            {
+                "name": "image",
+                "shape": [2, 1, 8, 8],
+                "datatype": "UINT8",
+                "parameters": {"binary_data_size": 128},
+            }
+        ],
+        "outputs": [{"name": "probabilities", "parameters": {"binary_data": True, "classification": 3}}],
+    }
+).encode()
+TENSOR_JSON_BYTES = len(_TENSOR_HEAD)
+
+
+def tensor() -> Seeds:
+    """A request of the Open Inference Protocol with two images in binary, and one with all of it in JSON."""
+    plain = {"inputs": [{"name": "image", "shape": [1, 1, 8, 8], "datatype": "UINT8", "data": [7] * 64}]}
+    words = (
+        b"BYTES",
+        b"FP32",
+        b"-1",
+        b"9999999999",
+        b"\xff\xff\xff\xff",
+        b'"data":[',
+        b"null",
+        b"NaN",
+        b"[[[[",
+    )
+    return Seeds((_TENSOR_HEAD + pixels(2).numpy().tobytes(), json.dumps(plain).encode()), words)
+
+
 JSON_TOKENS = (
     b"null",
     b"1e999",

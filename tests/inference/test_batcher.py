@@ -235,15 +235,15 @@ def test_draining_answers_what_was_taken_and_takes_nothing_new(
 
 
 def test_each_batch_is_observed_with_its_rows_and_times(engine: Engine, executor: ThreadPoolExecutor) -> None:
-    seen: list[tuple[int, float, float]] = []
+    seen: list[tuple[str, int, float, float]] = []
 
     async def steps() -> None:
         batcher = Batcher(engine.run, executor, observe=lambda *batch: seen.append(batch))
         await batcher.submit("a", rows(1, 2))
 
     run(steps)
-    ((count, waited, took),) = seen
-    assert count == 2
+    ((key, count, waited, took),) = seen
+    assert (key, count) == ("a", 2)
     assert 0 <= waited < 1
     assert 0 < took < 1
 
