@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from app.inference.cache import ByteBudgetCache
+from app.inference.fusing import fused
 from app.lirf.recover import RecoverNet
 from app.vault.networks import NetworkPlan, StoredModule, StoredNetwork, load_modules, load_network
 from app.vault.vault import Vault
@@ -62,7 +63,7 @@ class Composer:
 
     def _compose(self, key: NetKey, modules: list[StoredModule]) -> RecoverNet:
         target = load_network(self._vault, key.plan, key.target)
-        return RecoverNet(target, load_modules(self._vault, modules))
+        return fused(RecoverNet(target, load_modules(self._vault, modules)))
 
 
 def _net_bytes(net: nn.Module) -> int:
