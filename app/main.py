@@ -127,7 +127,10 @@ def _open(settings: Settings, measured: Metrics) -> Context:
         vault=opened,
         composer=Composer(opened, settings.cache_bytes),
         serving=Serving(
-            Engine(choose_compute(settings.device, settings.threads).device),
+            Engine(
+                choose_compute(settings.device, settings.threads).device,
+                settings.threads or available_cores(),
+            ),
             longest_queue=settings.queue_images,
             patience=settings.queue_seconds,
             observe=measured.batch,

@@ -17,7 +17,9 @@ import httpx
 import torch
 from torch import nn
 
+from app.inference.compute import available_cores
 from app.inference.engine import Engine
+from app.inference.fusing import fused
 from app.lirf.config import DepositConfig
 from app.lirf.deposit import DepositSet, deposit
 from app.lirf.networks import Network, default_split
@@ -109,8 +111,11 @@ def _engine_contestants(net: Network, seed: int) -> dict[tuple[str, int], Callab
     sets = [DepositSet(images, torch.arange(len(images)) % 2, (0, 1))]
     once = DepositConfig.lirf_plus(epochs=1, min_steps=1, seed=seed)
     result = deposit(net, SPEC, default_split(ARCHITECTURE), sets, once)
-    nets = {"target": RecoverNet(result.target), "recover": RecoverNet(result.target, result.modules)}
-    engine = Engine()
+    nets = {
+        "target": fused(RecoverNet(result.target)),
+        "recover": fused(RecoverNet(result.target, result.modules)),
+    }
+    engine = Engine(threads=available_cores())
     return {
         (name, batch): partial(in_engine, engine, nets[name], images[:batch])
         for name in nets
