@@ -111,11 +111,12 @@ def member(headers_of: Callable[..., Headers]) -> Headers:
 
 
 @pytest.fixture(scope="module")
-def work(vault: Vault, settings: Settings) -> Callable[[str], None]:
-    """Run a job to its end."""
+def work(vault: Vault, settings: Settings, http: httpx.Client, admin: Headers) -> Callable[[str], None]:
+    """Run a job to its end, and look at it through the api, which then answers accordingly."""
 
     def run(job: str) -> None:
         run_job(vault, settings, job)
+        http.get(f"/jobs/{job}", headers=admin)
 
     return run
 
