@@ -29,29 +29,22 @@ def _context(request: Request) -> Context:
 ContextDep = Annotated[Context, Depends(_context)]
 
 
-def _caller(
-    request: Request,
-    context: ContextDep,
+def _presented_key(
     credentials: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)],
     header: Annotated[str | None, Security(api_key)],
-) -> Caller:
-    return _authenticated(
-        request,
-        context,
-        partial(authenticate, context.sessions),
-        credentials.credentials if credentials else header,
-    )
+) -> str | None:
+    return credentials.credentials if credentials else header
 
 
-def _served_caller(
-    request: Request,
-    context: ContextDep,
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)],
-    header: Annotated[str | None, Security(api_key)],
-) -> Caller:
-    return _authenticated(
-        request, context, context.rights.caller, credentials.credentials if credentials else header
-    )
+KeyDep = Annotated[str | None, Depends(_presented_key)]
+
+
+def _caller(request: Request, context: ContextDep, key: KeyDep) -> Caller:
+    return _authenticated(request, context, partial(authenticate, context.sessions), key)
+
+
+def _served_caller(request: Request, context: ContextDep, key: KeyDep) -> Caller:
+    return _authenticated(request, context, context.rights.caller, key)
 
 
 def _authenticated(

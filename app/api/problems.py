@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
-from app.domain.errors import Invalid, ServiceError, TooMany, Unauthenticated
+from app.domain.errors import Invalid, ServiceError, Unauthenticated
 from app.lirf.errors import InvalidInputError
 
 MEDIA_TYPE = "application/problem+json"
@@ -76,7 +76,7 @@ def problem(
 async def _service_error(_request: Request, error: Exception) -> JSONResponse:
     error = cast("ServiceError", error)
     headers = {"WWW-Authenticate": 'Bearer realm="lirf"'} if isinstance(error, Unauthenticated) else {}
-    if isinstance(error, TooMany):
+    if error.retry_after is not None:
         headers = {"Retry-After": str(error.retry_after)}
     return problem(
         error.status,

@@ -25,14 +25,18 @@ class ServiceError(Exception):
         detail: what is wrong, naming the offending value.
         remedy: what the caller can do about it.
         field: dotted name of the input at fault, when one is.
+        retry_after: seconds after which the same request may be answered, where that is known.
     """
 
     status: ClassVar[int] = 500
     slug: ClassVar[str] = "internal"
     title: ClassVar[str] = "Internal error"
 
-    def __init__(self, detail: str, remedy: str = "", field: str | None = None) -> None:
+    def __init__(
+        self, detail: str, remedy: str = "", field: str | None = None, *, retry_after: int | None = None
+    ) -> None:
         super().__init__(detail)
+        self.retry_after = retry_after
         self.detail = detail
         self.remedy = remedy
         self.field = field
@@ -71,13 +75,10 @@ class Invalid(ServiceError):
 
 
 class TooMany(ServiceError):
-    """``retry_after`` is in seconds."""
-
     status, slug, title = 429, "too-many", "Too many requests"
 
     def __init__(self, detail: str, remedy: str = "", field: str | None = None, *, retry_after: int) -> None:
-        super().__init__(detail, remedy, field)
-        self.retry_after = retry_after
+        super().__init__(detail, remedy, field, retry_after=retry_after)
 
 
 class Unavailable(ServiceError):

@@ -25,6 +25,7 @@ class Action(StrEnum):
     READ_DATASET = "read this data set"
     DEPOSIT = "deposit from this model"
     ROLLBACK = "roll this model back"
+    UNLOAD_MODEL = "unload this model"
     READ_DEPOSIT = "read this deposit"
     AUDIT_DEPOSIT = "audit this deposit"
     READ_KEPT_IMAGES = "read the kept images of this deposit"
@@ -58,6 +59,7 @@ RIGHTS: dict[Action, dict[Role, Reach]] = {
         Action.READ_DATASET:           (A, O, N),
         Action.DEPOSIT:                (A, O, N),
         Action.ROLLBACK:               (A, O, N),
+        Action.UNLOAD_MODEL:           (A, O, N),
         Action.READ_DEPOSIT:           (A, O, N),
         Action.AUDIT_DEPOSIT:          (A, O, N),
         Action.READ_KEPT_IMAGES:       (A, O, N),

@@ -188,8 +188,8 @@ class Batcher(Generic[Key]):
             rows = sum(len(item.rows) for item in batch)
             took = time.monotonic() - started
             self._row_seconds += SMOOTHING * (took / rows - self._row_seconds)
-            self._observe(batch[0].key, rows, started - batch[0].entered, took)
             self._dispatch()
+            self._observe(batch[0].key, rows, started - batch[0].entered, took)
 
     async def _answer_singly(self, batch: list[_Item[Key]], error: Exception) -> None:
         for item in batch:

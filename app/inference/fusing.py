@@ -1,6 +1,7 @@
 """A net made ready for serving: BatchNorm merged into the convolutions, and the memory layout that CPUs prefer.
 
-Answers differ from the net's own by rounding alone, some 1e-5 of a logit.
+Answers differ from the net's own by rounding alone, some 1e-5 of a logit. (`app.lirf.folding` keeps the parameters
+trainable through the merge and computes it anew in each pass; here it is done once.)
 """
 
 import torch
@@ -22,6 +23,6 @@ def fused(net: RecoverNet) -> RecoverNet:
 def _fused_part(part: nn.Module) -> nn.Module:
     try:
         twin: nn.Module = fuse(part.eval())
-    except (fx.proxy.TraceError, TypeError, NotImplementedError):
+    except (fx.proxy.TraceError, TypeError, RuntimeError):  # what tracing raises where Python must see values
         return part
     return twin.requires_grad_(requires_grad=False)

@@ -11,6 +11,8 @@ from app.inference.engine import Engine, ServedNet
 from app.inference.statistics import Statistics
 
 LATER = "Ask again later, or less at once."
+SOON = 1
+"""Seconds."""
 
 
 class Serving:
@@ -64,10 +66,14 @@ class Serving:
             ) from error
         except DeadlineError as error:
             self._reject("deadline")
-            raise Unavailable(f"The engine was not free within {self._patience:g} s.", LATER) from error
+            raise Unavailable(
+                f"The engine was not free within {self._patience:g} s.", LATER, retry_after=SOON
+            ) from error
         except DrainingError as error:
             self._reject("draining")
-            raise Unavailable("The service is stopping.", "Ask again; another process answers.") from error
+            raise Unavailable(
+                "The service is stopping.", "Ask again; another process answers.", retry_after=SOON
+            ) from error
 
     def _observe(self, served: ServedNet, rows: int, waited: float, took: float) -> None:
         self._told(rows, waited, took)

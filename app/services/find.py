@@ -6,6 +6,7 @@ from app.db.models import Dataset, Deposit, Job, Model, ModelVersion
 from app.db.repositories import datasets, deposits, jobs, models
 from app.db.session import Session
 from app.domain.errors import Conflict, Forbidden, Gone, NotFound
+from app.domain.lifecycle import DepositState
 from app.domain.rights import Action, Caller, may
 
 Row = TypeVar("Row")
@@ -44,6 +45,22 @@ def find_deposit(session: Session, caller: Caller, deposit_id: str, action: Acti
     if row is not None and not may(caller, action, [row.owner_id, row.model.owner_id]):
         row = None
     return _found(row, "deposit", deposit_id, "deposit")
+
+
+def require_left(deposit: Deposit, field: str = "deposit") -> None:
+    """Refuse a deposit of which nothing is left, or soon will be.
+
+    Raises:
+        Gone: erased, or disabled.
+    """
+    if deposit.state == DepositState.ERASED:
+        raise Gone(f"Deposit {deposit.id!r} was erased for ever.", "It cannot be restored.", field)
+    if deposit.state == DepositState.DISABLED:
+        raise Gone(
+            f"Deposit {deposit.id!r} is disabled and about to be erased.",
+            "Until then its owner can enable it again.",
+            field,
+        )
 
 
 def find_job(session: Session, caller: Caller, job_id: str, action: Action) -> Job:

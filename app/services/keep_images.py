@@ -2,13 +2,12 @@
 
 from app.db.models import Deposit
 from app.db.session import Sessions
-from app.domain.errors import Conflict, Gone
-from app.domain.lifecycle import DepositState
+from app.domain.errors import Conflict
 from app.domain.rights import Action, Caller
 from app.lirf.data.dataset import ImageDataset
 from app.lirf.data.parquet import write_parquet
 from app.lirf.data.selection import select
-from app.services.find import dataset_of, find_deposit
+from app.services.find import dataset_of, find_deposit, require_left
 from app.services.plans import images_label, open_dataset, stored_selection
 from app.vault.vault import Seal, Vault
 
@@ -30,14 +29,7 @@ def kept_images(vault: Vault, caller: Caller, deposit_id: str) -> bytes:
     """
     with vault.sessions.read() as session:
         row = find_deposit(session, caller, deposit_id, Action.READ_KEPT_IMAGES)
-    if row.state == DepositState.ERASED:
-        raise Gone(f"Deposit {row.id} was erased for ever.", "There is nothing left of it.", "deposit")
-    if row.state == DepositState.DISABLED:
-        raise Gone(
-            f"Deposit {row.id} is disabled and about to be erased.",
-            "Until then its owner can enable it again.",
-            "deposit",
-        )
+    require_left(row)
     if row.images_digest is None or row.images_key_id is None:
         raise Conflict(
             f"No images of {row.id} were kept.",

@@ -12,7 +12,6 @@ from app.domain.errors import Conflict, Invalid
 from app.domain.lifecycle import DEPOSIT_FORGOTTEN, DepositState, JobKind
 from app.domain.rights import Action, Caller
 from app.lirf.audits.known import require_questions
-from app.lirf.errors import InvalidInputError
 from app.services.find import find_dataset, find_deposit, served_version
 from app.services.plans import input_spec, open_dataset, require_image_shape
 from app.services.views import AcceptedView
@@ -51,10 +50,7 @@ def plan_audit(sessions: Sessions, caller: Caller, deposit_id: str, dataset: str
             "dataset",
         )
     position = torch.tensor([row.model.classes.index(name) for name in index.classes])
-    try:
-        require_questions(position[index.labels[~index.removed]], classes)
-    except InvalidInputError as error:
-        raise InvalidInputError("dataset", _named(error.problem, row.model.classes), error.remedy) from error
+    require_questions(position[index.labels[~index.removed]], classes, row.model.classes)
     return PlannedAudit(row.id, row.model_id, found.id, seed)
 
 
@@ -108,11 +104,3 @@ def _audited_classes(session: Session, row: Deposit) -> Sequence[int]:
         )
     require_forgotten(session, row)
     return tuple(row.classes)
-
-
-def _named(problem: str, classes: Sequence[str]) -> str:
-    """The core counts classes, callers name them."""
-    words = problem.split(" ", 2)
-    if words[0] == "Class" and words[1].isdigit():
-        return f"Class {classes[int(words[1])]!r} {words[2]}"
-    return problem

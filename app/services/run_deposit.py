@@ -86,6 +86,8 @@ def run_deposit(vault: Vault, job: rows.Job, claim: Claim, compute: Compute) -> 
         store_module(vault, module, Seal(vault.new_key(), module_label(row, FIRST)))
         for row, module in zip(ground.deposits, result.modules, strict=True)
     ]
+    claim.phase("removing images")
+    removal = plan_removal(sessions, ground.dataset_id, sealing=[row.id for row in ground.deposits])
     sealed = Sealed(
         target=store_network(sessions, result.target, ground.plan.split),
         sealed_classes=sealed_classes(result.target),
@@ -94,7 +96,7 @@ def run_deposit(vault: Vault, job: rows.Job, claim: Claim, compute: Compute) -> 
         curves=result.curves,
         original=_kept_original(vault, ground) if keep else None,
         kept_images={row.id: seal_images(vault, row) for row in ground.deposits if keep},
-        removal=plan_removal(sessions, ground.dataset_id, sealing=[row.id for row in ground.deposits]),
+        removal=removal,
     )
     _commit(vault, job, claim, ground, sealed)
 

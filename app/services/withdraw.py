@@ -6,12 +6,12 @@ from datetime import datetime
 from app.db.models import Deposit, Withdrawal, utc_now
 from app.db.repositories import deposits, principals, rights
 from app.db.session import Session, Sessions
-from app.domain.errors import Conflict, Forbidden, Gone, NotFound
+from app.domain.errors import Conflict, Forbidden, NotFound
 from app.domain.ledger import Decision
 from app.domain.lifecycle import DepositState
 from app.domain.rights import Action, Caller, Role, may, may_withdraw
 from app.services.expiry import require_to_come, until
-from app.services.find import require
+from app.services.find import require, require_left
 from app.services.record_decision import record_decision
 from app.services.views import WithdrawalView, withdrawal_view
 from app.vault.lock import Lock
@@ -123,14 +123,7 @@ def _withdrawable(session: Session, caller: Caller, deposit_id: str) -> Deposit:
             "Ask the deposit's owner for a grant.",
             "deposits",
         )
-    if deposit.state == DepositState.ERASED:
-        raise Gone(f"Deposit {deposit_id!r} was erased for ever.", "It cannot be restored.", "deposits")
-    if deposit.state == DepositState.DISABLED:
-        raise Gone(
-            f"Deposit {deposit_id!r} is disabled and about to be erased.",
-            "Until then its owner can enable it again.",
-            "deposits",
-        )
+    require_left(deposit, "deposits")
     if deposit.state != DepositState.SEALED:
         raise Conflict(
             f"Deposit {deposit_id!r} is {deposit.state}, not sealed.",

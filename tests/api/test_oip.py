@@ -201,7 +201,7 @@ def test_a_net_is_loaded_and_unloaded_by_its_owner_and_answers_either_way(
     client.unload_model(model, headers=dict(owner))
     result = client.infer(model, [image_input(PIXELS)], headers=dict(member))
     np.testing.assert_allclose(result.as_numpy("probabilities"), expected, atol=1e-5)
-    with pytest.raises(InferenceServerException, match="may not roll this model back"):
+    with pytest.raises(InferenceServerException, match="may not unload this model"):
         client.unload_model(model, headers=dict(member))
     with pytest.raises(InferenceServerException, match="There is no model 'none'"):
         client.load_model("none", headers=dict(owner))
@@ -256,6 +256,12 @@ def infer_request(**changes: Any) -> Json:
         (infer_request(), {"Inference-Header-Content-Length": "9999"}, "but the body has"),
         (infer_request(), {"Inference-Header-Content-Length": "x"}, "whole number of bytes"),
         (b"abc", {"Inference-Header-Content-Length": "0"}, "no whole number of images"),
+        (bytes(1025 * 64), {"Inference-Header-Content-Length": "0"}, "1025 images are more than the 1,024"),
+        (
+            infer_request(shape=[1025, 1, 8, 8], data=[0] * 1025 * 64),
+            {},
+            "1025 images are more than the 1,024",
+        ),
         (b"abc", {"Content-Encoding": "gzip"}, "no gzip data"),
         (b"abc", {"Content-Encoding": "br"}, "'br' is not accepted"),
         (gzip.compress(b"{}", mtime=0)[:-8], {"Content-Encoding": "gzip"}, "cut short"),

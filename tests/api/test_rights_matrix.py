@@ -78,6 +78,9 @@ def calls(things: Things) -> dict[Action, Call]:
         Action.ROLLBACK: Call(
             "POST", f"/models/{things.model}/rollback", (404, "version"), FORBIDDEN, {"version": 99}
         ),
+        Action.UNLOAD_MODEL: Call(
+            "POST", f"/v2/repository/models/{things.model}/unload", (200, None), FORBIDDEN
+        ),
         Action.READ_DEPOSIT: Call("GET", f"/deposits/{things.deposit}", (200, None), (404, "deposit")),
         Action.AUDIT_DEPOSIT: Call(
             "POST",

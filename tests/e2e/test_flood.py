@@ -99,7 +99,7 @@ def test_thousands_in_flight_are_answered_or_told_when_to_come_back(flooded: Flo
             assert json.loads(one.body)["top"][0]["label"] == flooded.expected[one.number % len(IMAGES)]
         else:
             assert "error" in json.loads(one.body)
-            assert one.status == 503 or "retry-after: " in one.head
+            assert "retry-after: " in one.head
     assert grown < 200 * MIB
     started = time.monotonic()
     assert httpx.get(f"{flooded.url}/readyz", timeout=10).status_code == 200

@@ -64,13 +64,30 @@ def test_a_recover_net_with_pruned_branches_answers_as_before() -> None:
     assert torch.equal(told.argmax(dim=1), expected.argmax(dim=1))
 
 
-def test_a_part_that_cannot_be_traced_is_served_as_it_is() -> None:
-    class Branching(nn.Module):
-        def forward(self, x: Tensor) -> Tensor:
-            return x if float(x.sum()) > 0 else -x
+class OnValues(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x if float(x.sum()) > 0 else -x
 
+
+class OnLength(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x if len(x) > 1 else -x
+
+
+class OnShape(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x if x.shape[1] > 3 else -x
+
+
+class InALoop(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.stack([row * 2 for row in x])
+
+
+@pytest.mark.parametrize("branching", [OnValues, OnLength, OnShape, InALoop])
+def test_a_part_that_cannot_be_traced_is_served_as_it_is(branching: type[nn.Module]) -> None:
     blocks = [
-        nn.Sequential(nn.Conv2d(3, 4, 3), Branching()),
+        nn.Sequential(nn.Conv2d(3, 4, 3), branching()),
         nn.Sequential(nn.Flatten(), nn.Linear(4 * 900, 10)),
     ]
     plain = RecoverNet(Network(blocks, ["", ""]).eval())

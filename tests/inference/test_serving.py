@@ -95,8 +95,9 @@ def test_an_engine_that_stays_busy_is_503() -> None:
         late = asyncio.create_task(case.ask())
         await asyncio.sleep(0.05)
         case.net.go.set()
-        with pytest.raises(Unavailable, match=r"not free within 0\.01 s"):
+        with pytest.raises(Unavailable, match=r"not free within 0\.01 s") as refusal:
             await late
+        assert refusal.value.retry_after == 1
         await busy
         await case.serving.close()
         assert case.rejected == ["deadline"]

@@ -17,6 +17,7 @@ from app.lirf.train import seed_everything
 from app.services.register_dataset import prepare_builtin, register_dataset
 from app.services.register_model import ModelOrder, prepare_model, register_model
 from app.services.request_deposit import DepositOrder, accept_deposit, plan_deposit
+from app.services.run_job import run_job
 from app.services.views import AcceptedView
 from app.vault.vault import Vault
 
@@ -84,3 +85,11 @@ def ask_deposit(
             return accept_deposit(session, owner, planned)
 
     return ask
+
+
+@pytest.fixture
+def sealed(vault: Vault, settings: Settings, ask_deposit: Callable[..., AcceptedView]) -> str:
+    """A sealed deposit of the digit 3 whose original is kept."""
+    accepted = ask_deposit("3", keep_original=True)
+    run_job(vault, settings, accepted.job)
+    return accepted.deposits[0]

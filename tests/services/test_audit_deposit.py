@@ -38,13 +38,6 @@ def held_out(vault: Vault, owner: Caller, settings: Settings) -> str:
 
 
 @pytest.fixture
-def sealed(vault: Vault, settings: Settings, ask_deposit: Ask) -> str:
-    accepted = ask_deposit("3", keep_original=True)
-    run_job(vault, settings, accepted.job)
-    return accepted.deposits[0]
-
-
-@pytest.fixture
 def ask_audit(vault: Vault, owner: Caller) -> Ask:
     def ask(deposit: str, dataset: str, seed: int = 0) -> AcceptedView:
         planned = plan_audit(vault.sessions, owner, deposit, dataset, seed)

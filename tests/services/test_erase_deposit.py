@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select, update
 
-from app.config import Settings
 from app.db.keystore.models import DataKey
 from app.db.models import Deposit
 from app.db.repositories import deposits, ledger, rights
@@ -15,7 +14,6 @@ from app.domain.errors import Conflict, Gone, NotFound
 from app.domain.rights import Caller, Role
 from app.services.erase_deposit import enable_deposit, erase_deposit, erase_due
 from app.services.roll_back_model import roll_back
-from app.services.run_job import run_job
 from app.services.views import AcceptedView
 from app.services.withdraw import WithdrawalOrder, create_withdrawal
 from app.vault.vault import Vault
@@ -23,13 +21,6 @@ from app.vault.vault import Vault
 NOW, WEEK = timedelta(0), timedelta(days=7)
 
 Ask = Callable[..., AcceptedView]
-
-
-@pytest.fixture
-def sealed(vault: Vault, settings: Settings, ask_deposit: Ask) -> str:
-    accepted = ask_deposit("3", keep_original=True)
-    run_job(vault, settings, accepted.job)
-    return accepted.deposits[0]
 
 
 @pytest.fixture

@@ -62,9 +62,9 @@ router = APIRouter(prefix="/v2", tags=["open inference protocol"])
 
 @router.get("")
 @router.get("/", include_in_schema=False)
-def get_server() -> dict[str, Any]:
+def get_server(request: Request) -> dict[str, Any]:
     """Name, version and extensions of this server."""
-    return {"name": "lirf-server", "version": "0.1.0", "extensions": EXTENSIONS}
+    return {"name": "lirf-server", "version": request.app.version, "extensions": EXTENSIONS}
 
 
 @router.get("/health/live")
@@ -174,23 +174,24 @@ def post_load(served: Served, context: ContextDep) -> None:
 @router.post("/repository/models/{model}/unload")
 def post_unload(served: Served, context: ContextDep, caller: ServedCallerDep) -> None:
     """Take the model's nets out of this process's memory; the next prediction builds its own again."""
-    require(caller, Action.ROLLBACK, served.model.owner_id)
+    require(caller, Action.UNLOAD_MODEL, served.model.owner_id)
     context.composer.forget_model(stored_network(served.model, served.version))
 
 
 async def _asked(request: Request, served: Served, context: ContextDep) -> Asked:
     encoding = request.headers.get("content-encoding", "").strip().lower()
-    body = unpacked(await request.body(), encoding, context.settings.max_infer_bytes)
     length = request.headers.get(JSON_LENGTH)
-    if length is None:
-        return parse_request(body, None)
-    if not length.isascii() or not length.isdigit():
+    if length is not None and not (length.isascii() and length.isdigit()):
         raise Invalid(f"{JSON_LENGTH} is {length[:20]!r}.", "Send a whole number of bytes.", JSON_LENGTH)
-    return (
-        parse_request(body, int(length))
-        if int(length)
-        else raw_request(body, input_spec(served.model.input_spec))
-    )
+    body = await request.body()
+
+    def parsed() -> Asked:
+        data = unpacked(body, encoding, context.settings.max_infer_bytes)
+        if length is not None and int(length) == 0:
+            return raw_request(data, input_spec(served.model.input_spec))
+        return parse_request(data, None if length is None else int(length))
+
+    return await run_in_threadpool(parsed)  # megabytes of JSON would hold up everybody else
 
 
 @router.post("/models/{model}/infer", response_class=Response, responses=ANSWER, openapi_extra=REQUEST)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from pydantic import ValidationError
 
 from app.api.oip.messages import InferRequest, RequestInput
-from app.api.schemas.predict import decode_base64
+from app.api.schemas.predict import LARGEST_REQUEST, decode_base64
 from app.domain.errors import Invalid
 from app.lirf.networks import InputSpec
 
@@ -42,7 +42,7 @@ def raw_request(body: bytes, spec: InputSpec) -> Asked:
     """A body that is nothing but one tensor's bytes: images one after the other; they are answered in binary.
 
     Raises:
-        Invalid: no whole number of images.
+        Invalid: no whole number of images, or too many.
     """
     size = math.prod(spec.shape)
     if not body or len(body) % size:
@@ -52,6 +52,7 @@ def raw_request(body: bytes, spec: InputSpec) -> Asked:
             INPUT,
         )
     pixels = np.frombuffer(body, dtype=np.uint8).reshape(-1, *spec.shape)
+    _require_few(len(pixels))
     return Asked("", pixels, None, binary=True, classification=0)
 
 
@@ -59,7 +60,7 @@ def parse_request(body: bytes, json_length: int | None) -> Asked:
     """Read a request: JSON of ``json_length`` bytes (all of the body if null) and binary tensors behind it.
 
     Raises:
-        Invalid: no such JSON, other tensors than the model's, or sizes that do not add up.
+        Invalid: no such JSON, other tensors than the model's, sizes that do not add up, or too many images.
     """
     end = len(body) if json_length is None else json_length
     if end > len(body):
@@ -87,6 +88,7 @@ def parse_request(body: bytes, json_length: int | None) -> Asked:
         raise Invalid(
             f"{tensor.datatype[:20]!r} is not accepted.", f"Send {UINT8} pixels or {BYTES} of files.", INPUT
         )
+    _require_few(len(files or ()) if pixels is None else len(pixels))
     return Asked(message.id, pixels, files, *_wanted(message))
 
 
@@ -111,6 +113,15 @@ def answer(
     message = {**head, "outputs": [{**tensor, "parameters": {BINARY_SIZE: len(data)}}]}
     text = json.dumps(message).encode()
     return text + data, len(text)
+
+
+def _require_few(count: int) -> None:
+    if count > LARGEST_REQUEST:
+        raise Invalid(
+            f"{count} images are more than the {LARGEST_REQUEST:,} of one request.",
+            "Send fewer at once.",
+            INPUT,
+        )
 
 
 def _only_input(inputs: Sequence[RequestInput]) -> RequestInput:

@@ -79,8 +79,13 @@ def audit(net: Network, spec: InputSpec, questions: Questions) -> dict[str, Any]
     }
 
 
-def require_questions(labels: Tensor, deposited: Sequence[int]) -> None:
+def require_questions(labels: Tensor, deposited: Sequence[int], names: Sequence[str] | None = None) -> None:
     """Refuse labels that leave nothing to ask or nothing to compare with.
+
+    Args:
+        labels: int64 [N].
+        deposited: class indices.
+        names: of all classes, for the refusal; without them it tells indices.
 
     Raises:
         InvalidInputError: a deposited class with fewer than FEWEST images, another class with fewer (but some), or no
@@ -89,9 +94,10 @@ def require_questions(labels: Tensor, deposited: Sequence[int]) -> None:
     counts = {int(index): int((labels == index).sum()) for index in set(labels.tolist()) | set(deposited)}
     for index, count in sorted(counts.items()):
         if count < FEWEST:
+            name = index if names is None else repr(names[index])
             raise InvalidInputError(
                 "dataset",
-                f"Class {index} has {count} images, of which the attacker would get half.",
+                f"Class {name} has {count} images, of which the attacker would get half.",
                 f"Give at least {FEWEST} images of every class.",
             )
     if not counts.keys() - set(deposited):
