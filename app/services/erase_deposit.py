@@ -12,10 +12,11 @@ from app.domain.errors import Conflict, Gone
 from app.domain.ledger import Decision
 from app.domain.lifecycle import DepositState, advance_deposit
 from app.domain.rights import Action, Caller
+from app.services.describe_rows import deposit_view
 from app.services.expiry import until
 from app.services.find import find_deposit
 from app.services.record_decision import record_decision
-from app.services.views import DepositView, deposit_view
+from app.services.views import DepositView
 from app.vault.vault import Vault
 
 log = structlog.get_logger(__name__)

@@ -6,9 +6,10 @@ from app.db.session import Session, Sessions
 from app.domain.errors import Conflict, NotFound
 from app.domain.lifecycle import JOB_ENDED, DepositState, JobKind, JobState
 from app.domain.rights import Action, Caller, Role
+from app.services.describe_rows import job_view
 from app.services.find import find_deposit, find_job, find_model
 from app.services.relay_jobs import end_deposits
-from app.services.views import JobView, job_view
+from app.services.views import JobView
 
 
 def show_job(sessions: Sessions, caller: Caller, job_id: str) -> JobView:

@@ -8,10 +8,11 @@ from app.db.session import Session, Sessions
 from app.domain.errors import Invalid, NotFound
 from app.domain.ledger import Decision
 from app.domain.rights import Action, Caller, Role, may
+from app.services.describe_rows import grant_view
 from app.services.expiry import require_to_come, until
 from app.services.find import find_deposit, find_model, require
 from app.services.record_decision import record_decision
-from app.services.views import GrantView, grant_view
+from app.services.views import GrantView
 
 
 def create_grant(

@@ -9,10 +9,11 @@ from app.domain.errors import Conflict, NotFound
 from app.domain.ledger import Decision
 from app.domain.rights import Action, Caller, Role
 from app.services.authenticate import KeyText
+from app.services.describe_rows import key_view
 from app.services.expiry import require_to_come, until
 from app.services.find import require
 from app.services.record_decision import record_decision
-from app.services.views import KeyView, NewKeyView, key_view
+from app.services.views import KeyView, NewKeyView
 
 FIRST_ADMIN = "admin"
 

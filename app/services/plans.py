@@ -56,6 +56,19 @@ def open_dataset(session: Session, dataset: rows.Dataset) -> OpenDataset:
     return OpenDataset(session, stored, dataset.image_shape)
 
 
+def to_model_classes(dataset: rows.Dataset, model: rows.Model, field: str) -> list[int]:
+    """Per class of the data set, its index in the model."""
+    position = {name: index for index, name in enumerate(model.classes)}
+    unknown = [name for name in dataset.classes if name not in position]
+    if unknown:
+        raise Invalid(
+            f"The model has no class {unknown[0]!r}; it knows {', '.join(model.classes)}.",
+            "Name the data set's classes as the model does.",
+            field,
+        )
+    return [position[name] for name in dataset.classes]
+
+
 def images_label(deposit: rows.Deposit) -> Label:
     return Label(deposit.owner_id, deposit.id, 1, "images")
 

@@ -15,9 +15,10 @@ from app.lirf.data.folders import read_zip
 from app.lirf.data.parquet import read_parquet
 from app.lirf.data.source import TORCHVISION, Split, open_source
 from app.lirf.errors import InvalidInputError
+from app.services.describe_rows import dataset_view
 from app.services.find import find_dataset, require
 from app.services.record_decision import record_decision
-from app.services.views import DatasetView, dataset_view
+from app.services.views import DatasetView
 from app.vault import datasets as dataset_store
 from app.vault.datasets import StoredDataset
 

@@ -18,10 +18,11 @@ from app.lirf.config import TrainConfig
 from app.lirf.networks import InputSpec, available, default_split, load_published
 from app.lirf.partition import require_split
 from app.services.add_version import add_version
+from app.services.describe_rows import model_view
 from app.services.find import find_dataset, require
 from app.services.plans import input_spec, require_image_shape
 from app.services.record_decision import record_decision
-from app.services.views import ModelView, model_view
+from app.services.views import ModelView
 from app.vault.networks import NetworkPlan, StoredNetwork, store_network
 
 

@@ -8,12 +8,12 @@ import torch
 from app.db.models import Deposit, Job
 from app.db.repositories import deposits, models
 from app.db.session import Session, Sessions
-from app.domain.errors import Conflict, Invalid
+from app.domain.errors import Conflict
 from app.domain.lifecycle import DEPOSIT_FORGOTTEN, DepositState, JobKind
 from app.domain.rights import Action, Caller
 from app.lirf.audits.known import require_questions
 from app.services.find import find_dataset, find_deposit, served_version
-from app.services.plans import input_spec, open_dataset, require_image_shape
+from app.services.plans import input_spec, open_dataset, require_image_shape, to_model_classes
 from app.services.views import AcceptedView
 
 
@@ -42,14 +42,7 @@ def plan_audit(sessions: Sessions, caller: Caller, deposit_id: str, dataset: str
         found = find_dataset(session, caller, dataset)
         index = open_dataset(session, found).index
     require_image_shape(found.image_shape, input_spec(row.model.input_spec), "dataset")
-    unknown = [name for name in found.classes if name not in row.model.classes]
-    if unknown:
-        raise Invalid(
-            f"The model has no class {unknown[0]!r}.",
-            "Name the data set's classes as the model does.",
-            "dataset",
-        )
-    position = torch.tensor([row.model.classes.index(name) for name in index.classes])
+    position = torch.tensor(to_model_classes(found, row.model, "dataset"))
     require_questions(position[index.labels[~index.removed]], classes, row.model.classes)
     return PlannedAudit(row.id, row.model_id, found.id, seed)
 

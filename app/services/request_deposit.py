@@ -1,28 +1,27 @@
 """Accept a deposit: check everything that can be known now, so that what is accepted has reason to succeed."""
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from app.db.models import Dataset, Deposit, Job, Model
+from app.db.models import Deposit, Job, Model
 from app.db.repositories import datasets, deposits
-from app.db.session import Session, Sessions
+from app.db.session import Session
 from app.domain.errors import Conflict, Invalid
 from app.domain.ledger import Decision
 from app.domain.lifecycle import JobKind
 from app.domain.rights import Action, Caller
 from app.lirf.config import DepositConfig, Objective
-from app.lirf.data.selection import RemovedError, Selected, Selection, select, set_digest
+from app.lirf.data.selection import Selection
 from app.lirf.errors import InvalidInputError
 from app.lirf.retain import require_use
 from app.services.find import find_dataset, find_model, require, served_version
 from app.services.plan_retain import PlannedRetain, plan_retain, require_apart
-from app.services.plans import input_spec, open_dataset, require_image_shape
+from app.services.plan_sets import PlannedSet, plan_sets, require_new
+from app.services.plans import input_spec, open_dataset, require_image_shape, to_model_classes
 from app.services.record_decision import record_decision
 from app.services.views import AcceptedView
-from app.vault.datasets import DatasetIndex
 from app.vault.vault import Vault
 
 NAMED_SETTINGS = ("epochs", "batch_size", "learning_rate", "prune_ratio", "seal_rows", "seed")
@@ -44,17 +43,6 @@ class DepositOrder:
     evaluate_on: str | None
     keep_original: bool
     retain: Selection | None = None
-
-
-@dataclass(frozen=True)
-class PlannedSet:
-    """One selection, found in its data set. ``classes`` are the model's class indices, None for a mixed set."""
-
-    selector: dict[str, Any]
-    digest: str
-    indices: list[int]
-    classes: tuple[int, ...] | None
-    touched: frozenset[int]
 
 
 @dataclass(frozen=True)
@@ -100,14 +88,9 @@ def plan_deposit(vault: Vault, caller: Caller, order: DepositOrder) -> PlannedDe
     require_image_shape(dataset.image_shape, spec, "dataset")
     if test is not None:
         require_image_shape(test.image_shape, spec, "evaluate_on")
-        _to_model_classes(test, model, "evaluate_on")
-    to_model = _to_model_classes(dataset, model, "dataset")
-    try:
-        sets = _plan_sets(index, order.selections, to_model, model)
-    except RemovedError:
-        _require_not_deposited(sessions, model, index, to_model, order.selections)
-        raise
-    _require_disjoint(sets)
+        to_model_classes(test, model, "evaluate_on")
+    to_model = to_model_classes(dataset, model, "dataset")
+    sets = plan_sets(sessions, model, index, to_model, order.selections)
     retain = None
     if order.retain is not None:
         forgotten = [row for one in sets for row in one.indices]
@@ -134,7 +117,7 @@ def accept_deposit(session: Session, caller: Caller, planned: PlannedDeposit) ->
     """
     model = find_model(session, planned.model_id)
     served_version(session, model)
-    _require_new(session, model, planned.sets)
+    require_new(session, model, planned.sets)
     _require_something_left(session, model, planned)
     _require_unchanged(session, planned)
     if planned.retain is not None:
@@ -188,56 +171,6 @@ def _typed(settings: dict[str, Any]) -> dict[str, Any]:
     return typed
 
 
-def _plan_sets(
-    index: DatasetIndex, selections: Sequence[Selection], to_model: Sequence[int], model: Model
-) -> tuple[PlannedSet, ...]:
-    present = {to_model[label] for label in set(index.labels.tolist())}
-    whole_is_part = len(present) < len(model.classes)
-    return tuple(
-        _plan_set(
-            index, selection, select(index, selection, whole=whole_is_part, removed=index.removed), to_model
-        )
-        for selection in selections
-    )
-
-
-def _plan_set(
-    index: DatasetIndex, selection: Selection, selected: Selected, to_model: Sequence[int]
-) -> PlannedSet:
-    indices = selected.indices.tolist()
-    touched = frozenset(to_model[label] for label in set(index.labels[selected.indices].tolist()))
-    classes = (
-        None if selected.classes is None else tuple(sorted(to_model[label] for label in selected.classes))
-    )
-    selector = {name: value for name, value in asdict(selection).items() if value is not None}
-    return PlannedSet(selector, set_digest(index.row_hashes, indices), indices, classes, touched)
-
-
-def _to_model_classes(dataset: Dataset, model: Model, field: str) -> list[int]:
-    """Per class of the data set, its index in the model."""
-    position = {name: index for index, name in enumerate(model.classes)}
-    unknown = [name for name in dataset.classes if name not in position]
-    if unknown:
-        raise Invalid(
-            f"The model has no class {unknown[0]!r}; it knows {', '.join(model.classes)}.",
-            "Name the data set's classes as the model does.",
-            field,
-        )
-    return [position[name] for name in dataset.classes]
-
-
-def _require_disjoint(sets: Sequence[PlannedSet]) -> None:
-    seen: set[int] = set()
-    for number, one in enumerate(sets):
-        if seen & set(one.indices):
-            raise Invalid(
-                f"Set {number} shares images with an earlier set of this request.",
-                "Let every image belong to one set.",
-                f"deposits.{number}.select",
-            )
-        seen |= set(one.indices)
-
-
 def _require_unchanged(session: Session, planned: PlannedDeposit) -> None:
     dataset = datasets.by_reference(session, planned.dataset_id)
     if dataset is None or dataset.index_digest != planned.index_digest:
@@ -246,42 +179,6 @@ def _require_unchanged(session: Session, planned: PlannedDeposit) -> None:
             "Send the request again.",
             "dataset",
         )
-
-
-def _require_not_deposited(
-    sessions: Sessions,
-    model: Model,
-    index: DatasetIndex,
-    to_model: Sequence[int],
-    selections: Sequence[Selection],
-) -> None:
-    """Say of what this model has forgotten that it has, rather than that its images are gone."""
-    everything = tuple(
-        _plan_set(index, selection, select(index, selection, whole=True), to_model)
-        for selection in selections
-    )
-    with sessions.read() as session:
-        _require_new(session, model, everything)
-
-
-def _require_new(session: Session, model: Model, sets: Sequence[PlannedSet]) -> None:
-    held = deposits.holding(session, model.id)
-    taken = {index: deposit.id for deposit in held for index in deposit.classes or ()}
-    digests = {deposit.set_digest: deposit.id for deposit in held}
-    for one in sets:
-        if one.digest in digests:
-            raise Conflict(
-                f"This very set was deposited before, as {digests[one.digest]}.",
-                "Withdraw or erase that deposit; the model has forgotten the set already.",
-                "select",
-            )
-        clash = sorted(one.touched & taken.keys())
-        if clash:
-            raise Conflict(
-                f"Class {model.classes[clash[0]]!r} was deposited before, as {taken[clash[0]]}.",
-                "Select images of classes that the model still knows.",
-                "select",
-            )
 
 
 def _require_something_left(session: Session, model: Model, planned: PlannedDeposit) -> None:

@@ -5,9 +5,10 @@ from app.db.session import Sessions
 from app.domain.errors import Conflict, Gone, NotFound
 from app.domain.ledger import Decision
 from app.domain.rights import Action, Caller
+from app.services.describe_rows import model_view
 from app.services.find import find_model, require
 from app.services.record_decision import record_decision
-from app.services.views import ModelView, model_view
+from app.services.views import ModelView
 
 
 def roll_back(sessions: Sessions, caller: Caller, reference: str, number: int) -> ModelView:

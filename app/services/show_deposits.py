@@ -3,8 +3,9 @@
 from app.db.repositories import deposits
 from app.db.session import Sessions
 from app.domain.rights import Action, Caller, Role
+from app.services.describe_rows import deposit_view
 from app.services.find import find_deposit, find_model
-from app.services.views import DepositView, deposit_view
+from app.services.views import DepositView
 
 
 def list_deposits(

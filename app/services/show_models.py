@@ -3,8 +3,9 @@
 from app.db.repositories import models
 from app.db.session import Sessions
 from app.domain.rights import Action, Caller
+from app.services.describe_rows import model_view
 from app.services.find import find_model, require
-from app.services.views import ModelView, VersionView, model_view
+from app.services.views import ModelView, VersionView
 
 
 def list_models(sessions: Sessions, caller: Caller, limit: int, after: str | None) -> list[ModelView]:

@@ -10,10 +10,11 @@ from app.domain.errors import Conflict, Forbidden, NotFound
 from app.domain.ledger import Decision
 from app.domain.lifecycle import DepositState
 from app.domain.rights import Action, Caller, Role, may, may_withdraw
+from app.services.describe_rows import withdrawal_view
 from app.services.expiry import require_to_come, until
 from app.services.find import require, require_left
 from app.services.record_decision import record_decision
-from app.services.views import WithdrawalView, withdrawal_view
+from app.services.views import WithdrawalView
 from app.vault.lock import Lock
 
 EVERYONE = "everyone"
