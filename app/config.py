@@ -52,6 +52,11 @@ class Settings(BaseSettings):
 
     device: str = Field(default="auto", description="'cpu', 'cuda', 'cuda:1', or 'auto'.")
     threads: int = Field(default=0, ge=0, description="CPU threads of a worker; 0 chooses by image size.")
+    engine: str = Field(
+        default="auto",
+        pattern="^(auto|pytorch)$",
+        description="'auto' compiles nets for the CPU; 'pytorch' runs them as they are.",
+    )
     datasets_dir: Path | None = Field(
         default=None, description="Folder of the built-in CIFAR data sets; empty means data_dir/datasets."
     )

@@ -121,16 +121,18 @@ def _open(settings: Settings, measured: Metrics) -> Context:
     sessions = open_sessions(settings.database_url)
     opened = open_vault(settings, sessions)
     measured.watch_states(sessions)
+    engine = Engine(
+        choose_compute(settings.device, settings.threads).device,
+        settings.threads or available_cores(),
+        compiles=settings.engine == "auto",
+    )
     return Context(
         settings=settings,
         sessions=sessions,
         vault=opened,
-        composer=Composer(opened, settings.cache_bytes),
+        composer=Composer(opened, settings.cache_bytes, engine),
         serving=Serving(
-            Engine(
-                choose_compute(settings.device, settings.threads).device,
-                settings.threads or available_cores(),
-            ),
+            engine,
             longest_queue=settings.queue_images,
             patience=settings.queue_seconds,
             observe=measured.batch,

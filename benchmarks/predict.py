@@ -15,11 +15,10 @@ from typing import Any
 
 import httpx
 import torch
-from torch import nn
 
 from app.inference.compute import available_cores
-from app.inference.engine import Engine
-from app.inference.fusing import fused
+from app.inference.engine import Engine, ServedNet
+from app.inference.nets import ReadyNet
 from app.lirf.config import DepositConfig
 from app.lirf.deposit import DepositSet, deposit
 from app.lirf.networks import Network, default_split
@@ -61,12 +60,13 @@ def over_http(bank: Bank, net: str, clients: int, seconds: float, latencies: lis
     return len(latencies) / (time.perf_counter() - started)
 
 
-def in_engine(engine: Engine, net: nn.Module, images: torch.Tensor) -> float:
+def in_engine(engine: Engine, net: ReadyNet, images: torch.Tensor) -> float:
     """Images per second that the engine answers in batches of ``len(images)``."""
-    engine.probabilities(net, images, SPEC)
+    served = ServedNet(net)
+    engine.answer(served, images)
     started, count = time.perf_counter(), 0
     while time.perf_counter() - started < ENGINE_SECONDS:
-        engine.probabilities(net, images, SPEC)
+        engine.answer(served, images)
         count += len(images)
     return count / (time.perf_counter() - started)
 
@@ -111,11 +111,11 @@ def _engine_contestants(net: Network, seed: int) -> dict[tuple[str, int], Callab
     sets = [DepositSet(images, torch.arange(len(images)) % 2, (0, 1))]
     once = DepositConfig.lirf_plus(epochs=1, min_steps=1, seed=seed)
     result = deposit(net, SPEC, default_split(ARCHITECTURE), sets, once)
-    nets = {
-        "target": fused(RecoverNet(result.target)),
-        "recover": fused(RecoverNet(result.target, result.modules)),
-    }
     engine = Engine(threads=available_cores())
+    nets = {
+        "target": engine.prepare(RecoverNet(result.target), SPEC),
+        "recover": engine.prepare(RecoverNet(result.target, result.modules), SPEC),
+    }
     return {
         (name, batch): partial(in_engine, engine, nets[name], images[:batch])
         for name in nets

@@ -1,11 +1,12 @@
 """What routes ask for: the shared context, the caller, a page, a repeatable POST."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Query, Request, Security
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 
@@ -21,7 +22,7 @@ api_key = APIKeyHeader(
 )
 
 
-def _context(request: Request) -> Context:
+async def _context(request: Request) -> Context:
     context: Context = request.app.state.context
     return context
 
@@ -29,7 +30,7 @@ def _context(request: Request) -> Context:
 ContextDep = Annotated[Context, Depends(_context)]
 
 
-def _presented_key(
+async def _presented_key(
     credentials: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)],
     header: Annotated[str | None, Security(api_key)],
 ) -> str | None:
@@ -39,30 +40,32 @@ def _presented_key(
 KeyDep = Annotated[str | None, Depends(_presented_key)]
 
 
-def _caller(request: Request, context: ContextDep, key: KeyDep) -> Caller:
-    return _authenticated(request, context, partial(authenticate, context.sessions), key)
+async def _caller(request: Request, context: ContextDep, key: KeyDep) -> Caller:
+    with _counting_failures(request, context):
+        return await run_in_threadpool(authenticate, context.sessions, key)
 
 
-def _served_caller(request: Request, context: ContextDep, key: KeyDep) -> Caller:
-    return _authenticated(request, context, context.rights.caller, key)
+async def _served_caller(request: Request, context: ContextDep, key: KeyDep) -> Caller:
+    with _counting_failures(request, context):
+        known = context.rights.known_caller(key)
+        return known if known is not None else await run_in_threadpool(context.rights.caller, key)
 
 
-def _authenticated(
-    request: Request, context: Context, find: Callable[[str | None], Caller], key: str | None
-) -> Caller:
+@contextmanager
+def _counting_failures(request: Request, context: Context) -> Iterator[None]:
     address = request.client.host if request.client else ""
     context.failures.check(address)
     try:
-        return find(key)
+        yield
     except Unauthenticated:
         context.failures.failed(address)
         raise
 
 
+CallerDep = Annotated[Caller, Depends(_caller)]
+
 ServedCallerDep = Annotated[Caller, Depends(_served_caller)]
 """For predictions: known from memory, so that another process's revocation of the key counts within a second."""
-
-CallerDep = Annotated[Caller, Depends(_caller)]
 
 
 @dataclass(frozen=True)

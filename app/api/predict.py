@@ -1,14 +1,14 @@
 """``/predict``: be answered by the net that the caller is entitled to."""
 
-from collections.abc import Callable
+from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 from starlette.datastructures import UploadFile
-from torch import Tensor
 
 from app.api.context import Context
 from app.api.dependencies import ContextDep, ServedCallerDep
@@ -17,40 +17,43 @@ from app.api.schemas.predict import PredictBody, TopK, decode_base64
 from app.api.submissions import JSON, MULTIPART
 from app.domain.errors import Invalid, UnsupportedMedia
 from app.domain.rights import Caller
-from app.lirf.networks import InputSpec
-from app.services.predict import Prepared, dataset_images, prepare_prediction
+from app.services.predict import (
+    DatasetRows,
+    EncodedImages,
+    Images,
+    Prepared,
+    prepare_at_once,
+    prepare_prediction,
+)
 from app.services.views import PredictionView
 
 router = APIRouter(prefix="/predict", tags=["predict"])
 
 IMAGE_TYPES = ("image/png", "image/jpeg", "image/webp", "application/octet-stream")
-Load = Callable[[InputSpec], Tensor]
 Reference = Annotated[str, Query(min_length=1, max_length=255)]
 
 
-@router.get("")
+@router.get("", response_model=PredictionView)
 async def get_prediction(
     request: Request,
     context: ContextDep,
     caller: ServedCallerDep,
-    response: Response,
     model: Reference,
     image: Annotated[str | None, Query(description="PNG, JPEG or WebP bytes in base64url.")] = None,
     dataset: Annotated[str | None, Query(max_length=255, description="A stored data set.")] = None,
     index: Annotated[int | None, Query(ge=0, description="Its row.")] = None,
     top_k: Annotated[int, Query(ge=1, le=1000)] = 5,
-) -> PredictionView:
+) -> JSONResponse:
     """Classify one small image from the query, or one row of a stored data set."""
     if (image is None) == (dataset is None) or (dataset is None) != (index is None):
         raise Invalid(
             "The query names no image, or two.", "Give either image, or dataset and index.", "image"
         )
     if image is not None:
-        load = _decoding(context, [decode_base64(image, "image")])
+        images: Images = EncodedImages(context.decoder, [decode_base64(image, "image")])
     else:
-        load = _reading(context, caller, dataset or "", [index or 0])
-    response.headers["Cache-Control"] = "private, no-store"
-    return (await _answer(request, context, caller, model, load, top_k))[0]
+        images = DatasetRows(context.sessions, caller, dataset or "", [index or 0])
+    return _told((await _answer(request, context, caller, model, images, top_k))[0])
 
 
 async def _posted(
@@ -104,44 +107,48 @@ async def post_prediction(
     posted: Annotated[tuple[PredictBody | None, str | None, bytes, int], Depends(_posted)],
     context: ContextDep,
     caller: ServedCallerDep,
-    response: Response,
-) -> PredictionView | list[PredictionView]:
+) -> JSONResponse:
     """Classify one image (raw body or multipart: one answer), or a JSON batch (a list of answers)."""
     body, model, data, top_k = posted
-    response.headers["Cache-Control"] = "private, no-store"
     if body is None:
         if model is None:
             raise Invalid("No model is named.", "Add ?model=NAME.", "model")
-        return (await _answer(request, context, caller, model, _decoding(context, [data]), top_k))[0]
+        images: Images = EncodedImages(context.decoder, [data])
+        return _told((await _answer(request, context, caller, model, images, top_k))[0])
     if body.dataset is not None:
-        load = _reading(context, caller, body.dataset, body.indices or [])
+        images = DatasetRows(context.sessions, caller, body.dataset, body.indices or [])
     else:
-        load = _decoding(context, body.decoded(), "images.{row}")
-    return await _answer(request, context, caller, body.model, load, body.top_k)
+        images = EncodedImages(context.decoder, body.decoded(), "images.{row}")
+    return _told(*await _answer(request, context, caller, body.model, images, body.top_k), batch=True)
 
 
-def _decoding(context: Context, images: list[bytes], field: str = "image") -> Load:
-    return lambda spec: context.decoder.batch(images, spec, field)
-
-
-def _reading(context: Context, caller: Caller, dataset: str, indices: list[int]) -> Load:
-    return lambda spec: dataset_images(context.sessions, caller, dataset, indices, spec)
-
-
-def _prepared(context: Context, caller: Caller, model: str, load: Load) -> Prepared:
-    return prepare_prediction(context.rights.entitlement(caller, model), context.composer, load)
+def _told(*views: PredictionView, batch: bool = False) -> JSONResponse:
+    """Views are what they say they are: nothing is gained by validating them again on the way out."""
+    shown = [asdict(view) for view in views]
+    return JSONResponse(shown if batch else shown[0], headers={"Cache-Control": "private, no-store"})
 
 
 async def _answer(
-    request: Request, context: Context, caller: Caller, model: str, load: Load, top_k: int
+    request: Request, context: Context, caller: Caller, model: str, images: Images, top_k: int
 ) -> list[PredictionView]:
     async def answers() -> list[PredictionView]:
-        prepared = await run_in_threadpool(_prepared, context, caller, model, load)
+        prepared = await _prepared(context, caller, model, images)
         return prepared.views(await context.serving.probabilities(prepared.served, prepared.images), top_k)
 
     views = await while_connected(request, answers())
     context.metrics.count_predictions(views)
     return views
+
+
+async def _prepared(context: Context, caller: Caller, model: str, images: Images) -> Prepared:
+    """At once if everything is in memory, else in another thread, as others are served meanwhile."""
+    known = context.rights.known_entitlement(caller, model)
+    ready = None if known is None else prepare_at_once(known, context.composer, images)
+
+    def prepared() -> Prepared:
+        return prepare_prediction(context.rights.entitlement(caller, model), context.composer, images)
+
+    return await run_in_threadpool(prepared) if ready is None else ready
 
 
 def _batch(data: bytes) -> PredictBody:

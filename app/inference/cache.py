@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from concurrent.futures import Future
 from typing import Generic, TypeVar
 
@@ -15,14 +15,14 @@ class ByteBudgetCache(Generic[Key, Value]):
 
     Args:
         budget: bytes of all values together; the newest value stays even if it alone is larger.
-        size_of: bytes of one value.
+        pieces_of: bytes of each piece of a value, by a name; a piece of several values is counted once.
     """
 
-    def __init__(self, budget: int, size_of: Callable[[Value], int]) -> None:
+    def __init__(self, budget: int, pieces_of: Callable[[Value], Mapping[Hashable, int]]) -> None:
         self._budget = budget
-        self._size_of = size_of
+        self._pieces_of = pieces_of
         self._entries: OrderedDict[Key, Future[Value]] = OrderedDict()
-        self._sizes: dict[Key, int] = {}
+        self._pieces: dict[Key, Mapping[Hashable, int]] = {}
         self._lock = threading.Lock()
 
     def get(self, key: Key, build: Callable[[], Value]) -> Value:
@@ -37,23 +37,32 @@ class ByteBudgetCache(Generic[Key, Value]):
             self._build(key, entry, build)
         return entry.result()
 
+    def ready(self, key: Key) -> Value | None:
+        """The value of ``key`` if it is there; never waits."""
+        with self._lock:
+            if key not in self._pieces:
+                return None
+            self._entries.move_to_end(key)
+            return self._entries[key].result()
+
     def drop(self, condemned: Callable[[Key], bool]) -> None:
         """Let go of the values whose keys are condemned; one that is being built is kept, for its builder to judge."""
         with self._lock:
-            for key in [key for key in self._sizes if condemned(key)]:
-                del self._entries[key], self._sizes[key]
+            for key in [key for key in self._pieces if condemned(key)]:
+                del self._entries[key], self._pieces[key]
 
     def keys(self) -> list[Key]:
         """Of the values that are ready."""
         with self._lock:
-            return list(self._sizes)
+            return list(self._pieces)
 
     def __len__(self) -> int:
         return len(self._entries)
 
     @property
     def bytes(self) -> int:
-        return sum(self._sizes.values())
+        distinct = {name: size for pieces in self._pieces.values() for name, size in pieces.items()}
+        return sum(distinct.values())
 
     def _build(self, key: Key, entry: Future[Value], build: Callable[[], Value]) -> None:
         try:
@@ -63,14 +72,14 @@ class ByteBudgetCache(Generic[Key, Value]):
                 del self._entries[key]
             entry.set_exception(error)
             return
-        with self._lock:
-            self._sizes[key] = self._size_of(value)
-            self._evict()
         entry.set_result(value)
+        with self._lock:
+            self._pieces[key] = self._pieces_of(value)
+            self._evict()
 
     def _evict(self) -> None:
         for key in list(self._entries):
-            if sum(self._sizes.values()) <= self._budget or len(self._sizes) == 1:
+            if self.bytes <= self._budget or len(self._pieces) == 1:
                 return
-            if key in self._sizes:
-                del self._entries[key], self._sizes[key]
+            if key in self._pieces:
+                del self._entries[key], self._pieces[key]

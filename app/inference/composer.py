@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-
-from torch import nn
+from typing import Self
 
 from app.inference.cache import ByteBudgetCache
-from app.inference.fusing import fused
+from app.inference.engine import Engine
+from app.inference.nets import ReadyNet
 from app.lirf.recover import RecoverNet
 from app.vault.networks import NetworkPlan, StoredModule, StoredNetwork, load_modules, load_network
 from app.vault.vault import Vault
@@ -20,6 +20,10 @@ class NetKey:
     target: StoredNetwork
     modules: tuple[str, ...]
 
+    @classmethod
+    def of(cls, plan: NetworkPlan, target: StoredNetwork, modules: list[StoredModule]) -> Self:
+        return cls(plan, target, tuple(module.digest for module in modules))
+
     @property
     def sealed(self) -> frozenset[str]:
         """Names of the sealed artifacts that the net is made of."""
@@ -28,23 +32,37 @@ class NetKey:
 
 
 class Composer:
-    """Hands out the net of a version with the withdrawn deposits' modules in it."""
+    """Hands out the net of a version with the withdrawn deposits' modules in it.
 
-    def __init__(self, vault: Vault, budget: int) -> None:
+    Args:
+        vault: holds the artifacts.
+        budget: bytes of the nets that are kept ready.
+        engine: makes them ready.
+    """
+
+    def __init__(self, vault: Vault, budget: int, engine: Engine) -> None:
         self._vault = vault
-        self._nets: ByteBudgetCache[NetKey, RecoverNet] = ByteBudgetCache(budget, _net_bytes)
+        self._engine = engine
+        self._nets: ByteBudgetCache[NetKey, ReadyNet] = ByteBudgetCache(budget, lambda net: net.pieces)
 
-    def net(self, plan: NetworkPlan, target: StoredNetwork, modules: list[StoredModule]) -> RecoverNet:
-        """The recover net of ``target`` with ``modules``; without any, the target alone.
+    def net(self, plan: NetworkPlan, target: StoredNetwork, modules: list[StoredModule]) -> ReadyNet:
+        """The recover net of ``target`` with ``modules``, warm; without any, the target alone.
 
         Raises:
             VaultSealed: if the net holds sealed knowledge and the vault is sealed, whether or not it is cached.
             Gone, Damaged: if that knowledge was destroyed or altered.
         """
-        if modules or target.seal is not None:
+        key = NetKey.of(plan, target, modules)
+        if key.sealed:
             self._vault.lock.require_open()
-        key = NetKey(plan, target, tuple(module.digest for module in modules))
         return self._nets.get(key, lambda: self._compose(key, modules))
+
+    def ready(self, plan: NetworkPlan, target: StoredNetwork, modules: list[StoredModule]) -> ReadyNet | None:
+        """`net` if it is in memory and may be used as far as is known; never waits."""
+        key = NetKey.of(plan, target, modules)
+        if key.sealed and not self._vault.lock.known_open:
+            return None
+        return self._nets.ready(key)
 
     def forget_sealed(self) -> None:
         """Drop every net that holds sealed knowledge: the vault was sealed."""
@@ -61,11 +79,8 @@ class Composer:
             gone = held - still_sealed(held)
             self._nets.drop(lambda key: not key.sealed.isdisjoint(gone))
 
-    def _compose(self, key: NetKey, modules: list[StoredModule]) -> RecoverNet:
-        target = load_network(self._vault, key.plan, key.target)
-        return fused(RecoverNet(target, load_modules(self._vault, modules)))
-
-
-def _net_bytes(net: nn.Module) -> int:
-    tensors = {tensor.data_ptr(): tensor for tensor in (*net.parameters(), *net.buffers())}
-    return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+    def _compose(self, key: NetKey, modules: list[StoredModule]) -> ReadyNet:
+        plan, stored = key.plan, key.target
+        target = load_network(self._vault, plan, stored)
+        net = RecoverNet(target, load_modules(self._vault, modules), plan.split)
+        return self._engine.prepare(net, plan.spec, deep_name=(plan, stored.deep), head_name=stored.head)

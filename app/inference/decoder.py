@@ -6,11 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 from torch import Tensor
 
-from app.lirf.data.images import decode, fit
+from app.lirf.data.images import MAX_PIXELS, decode, fit
 from app.lirf.errors import InvalidInputError
 from app.lirf.networks import InputSpec
 
 IMAGES_PER_TASK = 16
+SMALL_FILE = 16 * 1024
+SMALL_PIXELS = 64 * 64
 
 
 class Decoder:
@@ -55,8 +57,21 @@ class Decoder:
         self._pool.shutdown(cancel_futures=True)
 
 
-def _fitted(data: bytes, spec: InputSpec, field: str) -> Tensor:
+def decode_small(data: bytes, spec: InputSpec) -> Tensor | None:
+    """One small image as uint8 [1, C, H, W]; None if it is larger, damaged or does not fit.
+
+    It takes some 50 µs, less than handing it to another thread.
+    """
+    if len(data) > SMALL_FILE or spec.height * spec.width > SMALL_PIXELS:
+        return None
     try:
-        return fit(decode(data, field=field), *spec.shape)
+        return _fitted(data, spec, "image", SMALL_PIXELS).unsqueeze(0)
+    except InvalidInputError:
+        return None
+
+
+def _fitted(data: bytes, spec: InputSpec, field: str, max_pixels: int = MAX_PIXELS) -> Tensor:
+    try:
+        return fit(decode(data, field=field, max_pixels=max_pixels), *spec.shape)
     except InvalidInputError as error:
         raise InvalidInputError(field, error.problem, error.remedy) from error

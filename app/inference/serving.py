@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import torch
 from torch import Tensor
 
 from app.domain.errors import TooMany, Unavailable
@@ -36,7 +37,7 @@ class Serving:
         reject: Callable[[str], None],
     ) -> None:
         # a forward pass uses all cores by itself, so that two at once would only fight for them
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix="engine")
+        self._executor = ThreadPoolExecutor(1, "engine", initializer=torch.set_num_threads, initargs=(1,))
         self._batcher: Batcher[ServedNet] = Batcher(
             engine.answer, self._executor, longest_queue=longest_queue, observe=self._observe
         )

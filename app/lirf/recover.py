@@ -19,16 +19,23 @@ class RecoverNet(nn.Module):
     that the deep part is held once for the target and every branch and recover net of it. Classes that were
     deposited and not withdrawn keep the target's own logits, which say "never" if their rows are sealed.
 
+    Args:
+        target: T, whose last block is the classifier.
+        modules: withdrawn, in any order.
+        split: where the target is divided if there are no modules to tell it; before the classifier if not given.
+
     Raises:
         InvalidInputError: two modules own the same class, were divided at different blocks, or do not fit.
     """
 
-    def __init__(self, target: Network, modules: Sequence[DepositModule] = ()) -> None:
+    def __init__(
+        self, target: Network, modules: Sequence[DepositModule] = (), split: int | None = None
+    ) -> None:
         super().__init__()
         self.modules_in_order = tuple(sorted(modules, key=lambda module: module.order))
         _require_compatible(target, self.modules_in_order)
-        split = self.modules_in_order[0].split if modules else len(target) - 1
-        shallow, deep = partition(target.frozen(), split)
+        divided = self.modules_in_order[0].split if modules else split or len(target) - 1
+        shallow, deep = partition(target.frozen(), divided)
         self.shallow = shallow
         self.trunk = deep.part(0, len(deep) - 1)
         self.head = deep.part(len(deep) - 1)

@@ -1,7 +1,8 @@
 """Answer images with the net that the caller is entitled to."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -12,6 +13,7 @@ from app.db.session import Session, Sessions
 from app.domain.errors import Gone, Invalid
 from app.domain.rights import Action, Caller
 from app.inference.composer import Composer
+from app.inference.decoder import Decoder, decode_small
 from app.inference.engine import ServedNet
 from app.lirf.data.images import fit
 from app.lirf.networks import InputSpec
@@ -35,6 +37,20 @@ class Entitlement:
         if self.deposits:
             return "recover"
         return "original" if self.version.base is None else "target"
+
+    @cached_property
+    def parts(self) -> tuple[NetworkPlan, StoredNetwork, list[StoredModule]]:
+        """What `Composer.net` makes the caller's net of."""
+        return network_plan(self.model), stored_network(self.model, self.version), self.modules
+
+    @cached_property
+    def spec(self) -> InputSpec:
+        return input_spec(self.model.input_spec)
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """Of the model and its version, as text."""
+        return self.model.name, str(self.version.number)
 
 
 def entitlement(session: Session, caller: Caller, model: str) -> Entitlement:
@@ -68,32 +84,71 @@ class Prepared:
         return [_view(self.entitled, row, top_k) for row in probabilities]
 
 
-def prepare_prediction(
-    entitled: Entitlement, composer: Composer, load: Callable[[InputSpec], Tensor]
-) -> Prepared:
+class Images(Protocol):
+    """Images that somebody sent or named."""
+
+    def load(self, spec: InputSpec) -> Tensor:
+        """Uint8 [N, C, H, W] of the shape that a network reads; it may take its time.
+
+        Raises:
+            InvalidInputError: they are damaged or do not fit.
+        """
+
+    def load_at_once(self, spec: InputSpec) -> Tensor | None:
+        """The same where that is a matter of microseconds and nothing is wrong, else None."""
+
+
+def prepare_prediction(entitled: Entitlement, composer: Composer, images: Images) -> Prepared:
     """Load the images, and have the net ready by which they are to be answered.
 
-    Args:
-        entitled: by which net.
-        composer: builds it.
-        load: given what the network reads, the images as uint8 [N, C, H, W] of that shape; so nothing is loaded for
-            whoever may not ask, nor held in a shape that does not fit.
+    Nothing is loaded for whoever may not ask, nor held in a shape that does not fit.
 
     Raises:
-        InvalidInputError: of ``load``.
+        InvalidInputError: of `Images.load`.
         VaultSealed, Gone, Damaged: of `Composer.net`.
     """
-    spec = input_spec(entitled.model.input_spec)
-    images = load(spec)
-    net = composer.net(*net_parts(entitled))
-    served = ServedNet(net, spec, entitled.model.name, str(entitled.version.number))
-    return Prepared(entitled, served, images)
+    loaded = images.load(entitled.spec)
+    return Prepared(entitled, ServedNet(composer.net(*entitled.parts), *entitled.names), loaded)
 
 
-def net_parts(entitled: Entitlement) -> tuple[NetworkPlan, StoredNetwork, list[StoredModule]]:
-    """What `Composer.net` makes the caller's net of."""
-    stored = stored_network(entitled.model, entitled.version)
-    return network_plan(entitled.model), stored, entitled.modules
+def prepare_at_once(entitled: Entitlement, composer: Composer, images: Images) -> Prepared | None:
+    """`prepare_prediction` if nothing has to be waited for; for the thread that serves everybody."""
+    net = composer.ready(*entitled.parts)
+    loaded = None if net is None else images.load_at_once(entitled.spec)
+    return (
+        None if net is None or loaded is None else Prepared(entitled, ServedNet(net, *entitled.names), loaded)
+    )
+
+
+@dataclass(frozen=True)
+class EncodedImages:
+    """PNG, JPEG or WebP files; ``field`` names one in a refusal, with ``{row}`` for its number."""
+
+    decoder: Decoder
+    files: list[bytes]
+    field: str = "image"
+
+    def load(self, spec: InputSpec) -> Tensor:
+        return self.decoder.batch(self.files, spec, self.field)
+
+    def load_at_once(self, spec: InputSpec) -> Tensor | None:
+        return decode_small(self.files[0], spec) if len(self.files) == 1 else None
+
+
+@dataclass(frozen=True)
+class DatasetRows:
+    """Rows of a stored data set; `load` raises as `dataset_images`."""
+
+    sessions: Sessions
+    caller: Caller
+    dataset: str
+    indices: list[int]
+
+    def load(self, spec: InputSpec) -> Tensor:
+        return dataset_images(self.sessions, self.caller, self.dataset, self.indices, spec)
+
+    def load_at_once(self, _spec: InputSpec) -> Tensor | None:
+        return None
 
 
 def dataset_images(

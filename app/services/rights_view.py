@@ -76,16 +76,27 @@ class RightsView:
         with self._guard:
             self._forget()
 
+    def known_caller(self, key: str | None) -> Caller | None:
+        """The caller that holds ``key`` if that is in memory; never waits.
+
+        Raises:
+            Unauthenticated: for a key of the wrong shape.
+        """
+        presented = KeyText.parse(key) if key else None
+        known = self._lookup(self._callers, presented.id) if presented else None
+        if presented and known and hmac.compare_digest(known[0], presented.hash):
+            return known[1]
+        return None
+
     def caller(self, key: str | None) -> Caller:
         """The caller that holds ``key``; `find_caller` where it is not known.
 
         Raises:
             Unauthenticated: as there.
         """
-        presented = KeyText.parse(key) if key else None
-        known = self._lookup(self._callers, presented.id) if presented else None
-        if presented and known and hmac.compare_digest(known[0], presented.hash):
-            return known[1]
+        known = self.known_caller(key)
+        if known is not None:
+            return known
         generation = self._generation
         found = find_caller(self._sessions, key)
         self._keep(
@@ -97,17 +108,20 @@ class RightsView:
         )
         return found.caller
 
+    def known_entitlement(self, caller: Caller, model: str) -> Entitlement | None:
+        """By which net the caller is answered if that is in memory; never waits."""
+        return self._lookup(self._entitlements, (caller.principal_id, model))
+
     def entitlement(self, caller: Caller, model: str) -> Entitlement:
         """By which net the caller is answered; see `app.services.predict.entitlement`."""
-        name = (caller.principal_id, model)
-        known = self._lookup(self._entitlements, name)
+        known = self.known_entitlement(caller, model)
         if known is not None:
             return known
         generation = self._generation
         with self._sessions.read() as session:
             found = entitlement(session, caller, model)
             expiry = rights.next_expiry(session, found.model.id)
-        self._keep(self._entitlements, name, found, expiry, generation)
+        self._keep(self._entitlements, (caller.principal_id, model), found, expiry, generation)
         return found
 
     def _lookup(self, entries: dict[Name, _Known[Value]], name: Name) -> Value | None:

@@ -71,6 +71,12 @@ class Lock:
         """Raise as `provider` does."""
         self.provider()
 
+    @property
+    def known_open(self) -> bool:
+        """Whether the vault was open when that was last looked at, not long ago; never waits."""
+        fresh = self._clock() - self._looked < LOOK_AGAIN_SECONDS
+        return fresh and not self._state.sealed and self._provider is not None
+
     def state(self) -> LockState:
         """The state as of `LOOK_AGAIN_SECONDS` ago at most."""
         with self._guard:

@@ -8,7 +8,7 @@ from app.inference.cache import ByteBudgetCache
 
 
 def sized(budget: int) -> ByteBudgetCache[str, str]:
-    return ByteBudgetCache(budget, len)
+    return ByteBudgetCache(budget, lambda value: {value: len(value)})
 
 
 def test_a_missing_value_is_built_once_however_many_wait() -> None:
@@ -59,6 +59,15 @@ def test_a_value_larger_than_the_budget_is_kept_alone() -> None:
     cache.get("small", lambda: "x")
     cache.get("large", lambda: "y" * 50)
     assert (len(cache), cache.bytes) == (1, 50)
+
+
+def test_a_piece_that_several_values_hold_is_counted_once() -> None:
+    cache: ByteBudgetCache[str, dict[str, int]] = ByteBudgetCache(10, lambda value: value)
+    cache.get("target", lambda: {"deep": 6, "front": 1})
+    cache.get("recover", lambda: {"deep": 6, "wider front": 3})
+    assert (len(cache), cache.bytes) == (2, 10)
+    cache.get("another", lambda: {"other deep": 4})
+    assert cache.keys() == ["another"]
 
 
 def test_a_failed_build_is_told_to_all_and_tried_again() -> None:

@@ -8,7 +8,9 @@ from torch import Tensor
 
 from app.db.session import Sessions
 from app.inference.composer import Composer
-from app.inference.engine import LARGEST_BATCH, Engine
+from app.inference.eager import EagerNet
+from app.inference.engine import Engine, ServedNet
+from app.inference.nets import ReadyNet
 from app.lirf.config import DepositConfig
 from app.lirf.deposit import DepositSet, deposit
 from app.lirf.networks import InputSpec, create
@@ -21,6 +23,11 @@ from app.vault.vault import Seal, Vault
 SPEC = InputSpec(1, 8, 8, (0.5,), (0.5,))
 PLAN = NetworkPlan("resnet20", 10, SPEC, 7)
 MIB = 1024 * 1024
+ENGINE = Engine()
+
+
+def answers(net: ReadyNet, images: Tensor) -> Tensor:
+    return ENGINE.answer(ServedNet(net), images)
 
 
 @dataclass(frozen=True)
@@ -54,17 +61,17 @@ def bank(vault: Vault, sqlite_sessions: Sessions, images: Tensor) -> Bank:
 
 
 def test_a_net_is_composed_once_and_then_ready(vault: Vault, bank: Bank) -> None:
-    composer = Composer(vault, 512 * MIB)
+    composer = Composer(vault, 512 * MIB, ENGINE)
     assert composer.net(PLAN, bank.target, bank.modules) is composer.net(PLAN, bank.target, bank.modules)
 
 
 def test_two_rights_never_share_a_net(vault: Vault, bank: Bank) -> None:
-    composer = Composer(vault, 512 * MIB)
+    composer = Composer(vault, 512 * MIB, ENGINE)
     assert composer.net(PLAN, bank.target, []) is not composer.net(PLAN, bank.target, bank.modules)
 
 
 def test_a_net_of_erased_knowledge_leaves_memory_and_others_stay(vault: Vault, bank: Bank) -> None:
-    composer = Composer(vault, 512 * MIB)
+    composer = Composer(vault, 512 * MIB, ENGINE)
     target, recover = composer.net(PLAN, bank.target, []), composer.net(PLAN, bank.target, bank.modules)
     names = {module.digest for module in bank.modules}
     composer.forget_erased(lambda held: held)
@@ -84,18 +91,23 @@ def test_a_net_of_erased_knowledge_leaves_memory_and_others_stay(vault: Vault, b
 def test_the_composed_net_answers_as_the_one_that_was_sealed(
     vault: Vault, bank: Bank, images: Tensor
 ) -> None:
-    composer, engine = Composer(vault, 512 * MIB), Engine()
-    composed = engine.probabilities(composer.net(PLAN, bank.target, bank.modules), images, SPEC)
-    sealed = engine.probabilities(bank.recover, images, SPEC)
+    composer = Composer(vault, 512 * MIB, ENGINE)
+    composed = answers(composer.net(PLAN, bank.target, bank.modules), images)
+    sealed = answers(EagerNet(bank.recover, SPEC), images)
     assert torch.allclose(composed, sealed, atol=1e-5)
     assert torch.equal(composed.argmax(dim=1), sealed.argmax(dim=1))
-    target = engine.probabilities(composer.net(PLAN, bank.target, []), images, SPEC)
+    target = answers(composer.net(PLAN, bank.target, []), images)
     assert torch.equal(target[:, [3, 8]], torch.zeros(64, 2))
     assert not torch.equal(target, composed)
 
 
-def test_the_engine_answers_any_number_of_images_with_probabilities(bank: Bank) -> None:
-    images = torch.zeros(LARGEST_BATCH + 3, 1, 8, 8, dtype=torch.uint8)
-    answers = Engine().probabilities(bank.recover, images, SPEC)
-    assert answers.shape == (LARGEST_BATCH + 3, 10)
-    assert torch.allclose(answers.sum(dim=1), torch.ones(len(answers)), atol=1e-5)
+def test_target_and_recover_net_hold_the_deep_part_once(vault: Vault, bank: Bank) -> None:
+    composer = Composer(vault, 512 * MIB, ENGINE)
+    target, recover = composer.net(PLAN, bank.target, []), composer.net(PLAN, bank.target, bank.modules)
+    (shared,) = target.pieces.keys() & recover.pieces.keys()
+    deep = sum(
+        tensor.numel() * tensor.element_size()
+        for block in list(PLAN.empty())[7:-1]
+        for tensor in block.state_dict().values()
+    )
+    assert target.pieces[shared] == deep

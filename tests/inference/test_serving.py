@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from app.domain.errors import TooMany, Unavailable
+from app.inference.eager import EagerNet
 from app.inference.engine import Engine, ServedNet
 from app.inference.serving import Serving
 from app.lirf.networks import InputSpec
@@ -52,7 +53,7 @@ class Case:
         )
 
     async def ask(self, count: int = 1) -> Tensor:
-        return await self.serving.probabilities(ServedNet(self.net, SPEC), images(count))
+        return await self.serving.probabilities(ServedNet(EagerNet(self.net, SPEC)), images(count))
 
     async def busy(self) -> "asyncio.Task[Tensor]":
         task = asyncio.create_task(self.ask())

@@ -1,6 +1,7 @@
 """``/v2``: health, metadata, inference, repository, configuration and statistics."""
 
 import time
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
@@ -31,12 +32,22 @@ from app.inference.batcher import LARGEST_BATCH
 from app.lirf.data.images import fit
 from app.lirf.networks import InputSpec
 from app.services.find import require
-from app.services.plans import input_spec, stored_network
-from app.services.predict import Entitlement, Prepared, net_parts, prepare_prediction
+from app.services.plans import stored_network
+from app.services.predict import (
+    EncodedImages,
+    Entitlement,
+    Images,
+    prepare_at_once,
+    prepare_prediction,
+)
 from app.services.show_models import list_models
 from app.services.views import ModelView
 
 MOST_MODELS = 10_000
+PARSED_AT_ONCE_BYTES = 16 * 1024
+COPIED_AT_ONCE_BYTES = 2**20
+"""A copy of so much takes a tenth of a millisecond."""
+
 PLATFORM = "pytorch_safetensors"
 EXTENSIONS = ["binary_tensor_data", "classification", "model_configuration", "model_repository", "statistics"]
 
@@ -85,11 +96,13 @@ def get_all_statistics(context: ContextDep, _caller: ServedCallerDep) -> dict[st
     return {"model_stats": context.serving.statistics.told()}
 
 
-def _served(
+async def _served(
     model: str, context: ContextDep, caller: ServedCallerDep, version: str | None = None
 ) -> Entitlement:
     """The version of ``model`` that the caller is answered by; any other is as if it did not exist."""
-    entitled = context.rights.entitlement(caller, model)
+    entitled = context.rights.known_entitlement(caller, model)
+    if entitled is None:
+        entitled = await run_in_threadpool(context.rights.entitlement, caller, model)
     if version is not None and version != str(entitled.version.number):
         raise NotFound(
             f"{entitled.model.name!r} is not served in version {version[:20]!r}.",
@@ -106,7 +119,7 @@ Served = Annotated[Entitlement, Depends(_served)]
 @router.get("/models/{model}/versions/{version}", operation_id="get_version_metadata")
 def get_metadata(served: Served) -> ModelMetadata:
     """Inputs and outputs: uint8 pixels, or PNG, JPEG and WebP files as BYTES of the same name; probabilities."""
-    spec = input_spec(served.model.input_spec)
+    spec = served.spec
     return ModelMetadata(
         name=served.model.name,
         versions=[str(served.version.number)],
@@ -126,7 +139,7 @@ def get_model_ready(served: Served) -> dict[str, Any]:
 @router.get("/models/{model}/versions/{version}/config", operation_id="get_version_config")
 def get_config(served: Served) -> dict[str, Any]:
     """Triton's ModelConfig, as far as it means something here."""
-    spec = input_spec(served.model.input_spec)
+    spec = served.spec
     return {
         "name": served.model.name,
         "platform": PLATFORM,
@@ -143,7 +156,7 @@ def get_config(served: Served) -> dict[str, Any]:
 @router.get("/models/{model}/versions/{version}/stats", operation_id="get_version_statistics")
 def get_statistics(served: Served, context: ContextDep) -> dict[str, Any]:
     """Counts and times of the served version since this process began."""
-    return {"model_stats": context.serving.statistics.told(served.model.name, str(served.version.number))}
+    return {"model_stats": context.serving.statistics.told(*served.names)}
 
 
 @router.post("/repository/index")
@@ -168,7 +181,7 @@ def _indexed(model: ModelView) -> dict[str, str]:
 @router.post("/repository/models/{model}/load")
 def post_load(served: Served, context: ContextDep) -> None:
     """Have the caller's net in memory, so that the first prediction need not wait for it."""
-    context.composer.net(*net_parts(served))
+    context.composer.net(*served.parts)
 
 
 @router.post("/repository/models/{model}/unload")
@@ -188,9 +201,12 @@ async def _asked(request: Request, served: Served, context: ContextDep) -> Asked
     def parsed() -> Asked:
         data = unpacked(body, encoding, context.settings.max_infer_bytes)
         if length is not None and int(length) == 0:
-            return raw_request(data, input_spec(served.model.input_spec))
+            return raw_request(data, served.spec)
         return parse_request(data, None if length is None else int(length))
 
+    json_bytes = len(body) if length is None else int(length)
+    if json_bytes <= PARSED_AT_ONCE_BYTES and not encoding:
+        return parsed()
     return await run_in_threadpool(parsed)  # megabytes of JSON would hold up everybody else
 
 
@@ -206,7 +222,7 @@ async def post_infer(
     request: Request, served: Served, asked: Annotated[Asked, Depends(_asked)], context: ContextDep
 ) -> Response:
     """Answer images with the net that the caller is entitled to; ``parameters.net`` names it."""
-    statistics = context.serving.statistics.of(served.model.name, str(served.version.number))
+    statistics = context.serving.statistics.of(*served.names)
     started = time.perf_counter()
     try:
         probabilities = await while_connected(request, _probabilities(context, served, asked))
@@ -234,16 +250,29 @@ async def post_infer(
 
 
 async def _probabilities(context: Context, served: Entitlement, asked: Asked) -> "np.ndarray[Any, Any]":
-    prepared = await run_in_threadpool(_prepared, context, served, asked)
+    images = _images(context, asked)
+    prepared = prepare_at_once(served, context.composer, images)
+    if prepared is None:
+        prepared = await run_in_threadpool(prepare_prediction, served, context.composer, images)
     answers = await context.serving.probabilities(prepared.served, prepared.images)
     found: np.ndarray[Any, Any] = answers.numpy()
     return found
 
 
-def _prepared(context: Context, served: Entitlement, asked: Asked) -> Prepared:
-    def load(spec: InputSpec) -> torch.Tensor:
-        if asked.files is not None:
-            return context.decoder.batch(asked.files, spec, INPUT)
-        return fit(torch.from_numpy(np.array(asked.pixels)), *spec.shape)
+def _images(context: Context, asked: Asked) -> Images:
+    if asked.files is not None:
+        return EncodedImages(context.decoder, asked.files, INPUT)
+    return Pixels(np.empty(0) if asked.pixels is None else asked.pixels)
 
-    return prepare_prediction(served, context.composer, load)
+
+@dataclass(frozen=True)
+class Pixels:
+    """Images that came as a tensor: uint8 [N, C, H, W]."""
+
+    pixels: "np.ndarray[Any, Any]"
+
+    def load(self, spec: InputSpec) -> torch.Tensor:
+        return fit(torch.from_numpy(np.array(self.pixels)), *spec.shape)
+
+    def load_at_once(self, spec: InputSpec) -> torch.Tensor | None:
+        return self.load(spec) if self.pixels.nbytes <= COPIED_AT_ONCE_BYTES else None

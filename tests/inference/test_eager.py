@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from app.inference.engine import WORTH_THREADS_SECONDS, Engine, ServedNet
+from app.inference.eager import WORTH_THREADS_SECONDS, EagerNet
 from app.lirf.networks import InputSpec
 
 SPEC = InputSpec(1, 2, 2, (0.5,), (0.25,))
@@ -38,39 +38,46 @@ def threads_as_before() -> object:
     torch.set_num_threads(before)
 
 
-@pytest.fixture
-def engine() -> Engine:
-    return Engine(threads=THREADS)
+def served(net: Paced) -> EagerNet:
+    return EagerNet(net, SPEC, threads=THREADS)
 
 
-def test_one_thread_does_what_is_not_worth_waking_others(engine: Engine) -> None:
+def test_one_thread_does_what_is_not_worth_waking_others() -> None:
     net = Paced(WORTH_THREADS_SECONDS / 100)
+    eager = served(net)
     for _ in range(3):
-        engine.probabilities(net, images(4), SPEC)
+        eager.logits(images(4))
     assert net.threads == [1, 1, 1]
 
 
-def test_a_batch_with_enough_work_gets_all_threads_once_the_pace_is_known(engine: Engine) -> None:
+def test_a_batch_with_enough_work_gets_all_threads_once_the_pace_is_known() -> None:
     net = Paced(WORTH_THREADS_SECONDS / 10)
+    eager = served(net)
     for count in (4, 20, 4, 20):
-        engine.probabilities(net, images(count), SPEC)
+        eager.logits(images(count))
     assert net.threads == [1, THREADS, 1, THREADS]
 
 
-def test_a_slow_first_pass_does_not_decide_for_ever(engine: Engine) -> None:
+def test_a_slow_first_pass_does_not_decide_for_ever() -> None:
     net = Paced(WORTH_THREADS_SECONDS)
-    engine.probabilities(net, images(1), SPEC)
+    eager = served(net)
+    eager.logits(images(1))
     net.seconds = WORTH_THREADS_SECONDS / 100
-    engine._pace[net] = WORTH_THREADS_SECONDS * 0.9
+    eager._pace = WORTH_THREADS_SECONDS * 0.9
     for _ in range(2):
-        engine.probabilities(net, images(1), SPEC)
-    assert engine._pace[net] < WORTH_THREADS_SECONDS / 10
-    engine.probabilities(net, images(4), SPEC)
+        eager.logits(images(1))
+    assert eager._pace < WORTH_THREADS_SECONDS / 10
+    eager.logits(images(4))
     assert net.threads[-1] == 1
 
 
-def test_answers_are_the_softmax_of_the_nets_own_logits_of_normalised_pixels(engine: Engine) -> None:
-    net = Paced(0.0)
-    expected = ((images(3) / 255 - 0.5) / 0.25).flatten(1).softmax(dim=1)
-    assert torch.allclose(engine.probabilities(net, images(3), SPEC), expected)
-    assert torch.allclose(engine.answer(ServedNet(net, SPEC), images(3)), expected)
+def test_answers_are_the_nets_own_of_normalised_pixels() -> None:
+    expected = ((images(3) / 255 - 0.5) / 0.25).flatten(1)
+    assert torch.allclose(served(Paced(0.0)).logits(images(3)), expected)
+
+
+def test_tensors_that_two_nets_share_have_one_name() -> None:
+    layer, other = nn.Linear(4, 2), nn.Linear(4, 2)
+    first, second = EagerNet(nn.Sequential(layer), SPEC), EagerNet(nn.Sequential(layer, other), SPEC)
+    assert first.pieces.items() <= second.pieces.items()
+    assert sum(first.pieces.values()) == 4 * (4 * 2 + 2)

@@ -1,0 +1,206 @@
+"""Nets compiled for the CPU by OpenVINO.
+
+A net is its front, the target's shallow part and those of its branches on the same images; the deep part, which is held
+once for all nets of a model and answers the target and all branches as one batch; and the classifier's few rows.
+"""
+
+import copy
+import threading
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import openvino as ov
+import torch
+from openvino import opset14 as ops
+from torch import Tensor, fx, nn
+from torch.nn import functional as F
+
+from app.inference.lowering import ANY, UNTRACEABLE, NotLoweredError, features, lower, pixels
+from app.inference.sharing import Shared
+from app.lirf.filters import LogitFilter, compose
+from app.lirf.networks import InputSpec, Network, classifier
+from app.lirf.recover import RecoverNet
+
+Array = npt.NDArray[np.float32]
+
+
+SMALL_BYTES = 8 * 2**20
+"""Weights up to which a net's time for one image is that of starting its operations: then it is also compiled for
+exactly one image, which spares it the question of how many there are (a tenth of the time of ResNet-20)."""
+
+
+class Part:
+    """One compiled piece: rows [N, ...] -> float32 [N, ...].
+
+    Args:
+        model: for any number of rows.
+        single: for one row, or None.
+    """
+
+    def __init__(self, model: ov.CompiledModel, single: ov.CompiledModel | None = None) -> None:
+        self._model = model
+        self._single = single
+        self._requests = threading.local()
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """Of one row."""
+        return tuple(dimension.get_length() for dimension in list(self._model.output().partial_shape)[1:])
+
+    def __call__(self, rows: npt.NDArray[np.generic]) -> Array:
+        """Answers to contiguous rows; good until this thread calls the same part again."""
+        model, name = (self._model, "any")
+        if self._single is not None and len(rows) == 1:
+            model, name = (self._single, "single")
+        request = getattr(self._requests, name, None)
+        if request is None:
+            request = model.create_infer_request()
+            setattr(self._requests, name, request)
+        request.set_input_tensor(ov.Tensor(rows, shared_memory=True))
+        request.infer()
+        answers: Array = request.get_output_tensor().data
+        return answers
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The classifier's rows of the target, and those that modules have put back."""
+
+    weight: Tensor
+    bias: Tensor
+    restored_weight: Tensor
+    restored_bias: Tensor
+    filters: tuple[LogitFilter, ...]
+
+    @classmethod
+    def of(cls, net: RecoverNet) -> "Rows":
+        own, restored = classifier(net.head), classifier(net.restored_head)
+        filters = tuple(module.filter for module in net.modules_in_order)
+        return cls(own.weight, own.bias, restored.weight, restored.bias + net.level, filters)
+
+    def logits(self, features: Sequence[Tensor]) -> Tensor:
+        """Eq. 5 over the features [N, width] of the target and of each branch -> [N, classes]."""
+        target, *branches = features
+        told = []
+        for logit_filter, branch in zip(self.filters, branches, strict=True):
+            if logit_filter.kind == "residual":
+                told.append((logit_filter, F.linear(branch, self.weight)))
+            else:
+                told.append((logit_filter, F.linear(branch, self.restored_weight, self.restored_bias)))
+        return compose(F.linear(target, self.weight, self.bias), told)
+
+
+class CompiledNet:
+    """A target or recover net of compiled parts; see `ReadyNet`."""
+
+    def __init__(self, front: Part, deep: Part | None, rows: Rows, pieces: Mapping[Hashable, int]) -> None:
+        self._front = front
+        self._deep = deep
+        self._rows = rows
+        self.pieces = pieces
+
+    @torch.inference_mode()
+    def logits(self, images: Tensor) -> Tensor:
+        found = self._front(images.contiguous().numpy())
+        if self._deep is not None:
+            found = self._deep(found)
+        return self._rows.logits(torch.split(torch.from_numpy(found), len(images)))
+
+
+class Compiler:
+    """Compiles nets for the CPU.
+
+    Args:
+        threads: of one batch.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self._core = ov.Core()
+        self._settings = {
+            "INFERENCE_PRECISION_HINT": "f32",
+            "INFERENCE_NUM_THREADS": threads,
+            "NUM_STREAMS": 1,
+            "ENABLE_CPU_PINNING": False,  # the cores are shared with decoding, and often with a worker
+        }
+        self._deep_parts: Shared[Hashable, Part] = Shared()
+
+    def net(self, net: RecoverNet, spec: InputSpec, deep_name: Hashable, head_name: Hashable) -> CompiledNet:
+        """``net`` compiled.
+
+        Args:
+            net: composed.
+            spec: what it reads.
+            deep_name: the same for nets that hold the same deep part up to the head.
+            head_name: the same for nets whose heads have the same weights before the classifier.
+
+        Raises:
+            NotLoweredError: it holds an operation that is not known here.
+        """
+        before_rows = _before_rows(net.head)
+        deep = Network([*net.trunk, before_rows], [*net.trunk.prefixes, ""])
+        shallow = (net.shallow, *net.branches)
+        rows = Rows.of(net)
+        if not _weights(deep):  # nothing to share: it rides along behind each shallow part
+            front = self._front(spec, [nn.Sequential(part, deep) for part in shallow])
+            _require_features(front, rows)
+            return CompiledNet(front, None, rows, _sizes(front, shallow))
+        front = self._front(spec, shallow)
+        name = (deep_name, head_name if _weights(before_rows) else None)
+        shared = self._deep_parts.get(name, lambda: self._deep(front.output_shape, deep))
+        _require_features(shared, rows)
+        return CompiledNet(front, shared, rows, _sizes(front, shallow) | {name: _weights(deep)})
+
+    def _front(self, spec: InputSpec, parts: Sequence[nn.Module]) -> Part:
+        """All parts on the same images, their answers one after the other: [N, C, H, W] -> [parts · N, ...]."""
+
+        def lowered(batch: int) -> ov.Model:
+            entry, value = pixels(spec, batch)
+            ends = [lower(part, value) for part in parts]
+            return ov.Model([ops.concat(ends, 0) if len(ends) > 1 else ends[0]], [entry])
+
+        small = sum(map(_weights, parts)) <= SMALL_BYTES
+        return Part(self._compiled(lowered(ANY)), self._compiled(lowered(1)) if small else None)
+
+    def _deep(self, shape: tuple[int, ...], deep: Network) -> Part:
+        entry, value = features(shape)
+        return Part(self._compiled(ov.Model([lower(deep, value)], [entry])))
+
+    def _compiled(self, model: ov.Model) -> ov.CompiledModel:
+        return self._core.compile_model(model, "CPU", self._settings)
+
+
+def _sizes(front: Part, parts: Sequence[nn.Module]) -> dict[Hashable, int]:
+    return {id(front): sum(map(_weights, parts))}
+
+
+def _require_features(last: Part, rows: Rows) -> None:
+    width = rows.weight.shape[1]
+    if last.output_shape != (width,):
+        raise NotLoweredError(f"the classifier reads {width} features, but gets {last.output_shape}")
+
+
+def _weights(part: nn.Module) -> int:
+    """Bytes of its parameters and buffers."""
+    return sum(tensor.numel() * tensor.element_size() for tensor in (*part.parameters(), *part.buffers()))
+
+
+def _before_rows(head: Network) -> nn.Module:
+    """The head without its last layer, if that is the classifier.
+
+    Raises:
+        NotLoweredError: something comes after the classifier.
+    """
+    layer = classifier(head)
+    (name,) = (name for name, module in head.named_modules() if module is layer)
+    try:
+        graph = fx.Tracer().trace(head)
+    except UNTRACEABLE as error:
+        raise NotLoweredError(f"the head cannot be traced: {error}") from error
+    (end,) = (node.args[0] for node in graph.nodes if node.op == "output")
+    if not isinstance(end, fx.Node) or end.op != "call_module" or end.target != name:
+        raise NotLoweredError("the head goes on after its classifier")
+    before = copy.deepcopy(head)
+    before.set_submodule(name, nn.Identity())
+    return before

@@ -1,0 +1,17 @@
+"""What the engine asks of a net that is ready to serve."""
+
+from collections.abc import Hashable, Mapping
+from typing import Protocol
+
+from torch import Tensor
+
+
+class ReadyNet(Protocol):
+    """Answers images of one shape."""
+
+    @property
+    def pieces(self) -> Mapping[Hashable, int]:
+        """Bytes in memory of each of its pieces, by a name that other nets give to the same piece."""
+
+    def logits(self, images: Tensor) -> Tensor:
+        """Uint8 images [N, C, H, W] -> float32 [N, classes], on the CPU."""

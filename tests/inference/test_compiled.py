@@ -1,0 +1,181 @@
+"""Compiled nets answer as PyTorch's do, hold the deep part once, and say why a net cannot be compiled."""
+
+import copy
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from app.inference.compiled import Compiler
+from app.inference.eager import EagerNet
+from app.inference.engine import Engine, ServedNet
+from app.inference.lowering import NotLoweredError
+from app.lirf.filters import LogitFilter
+from app.lirf.module import DepositModule
+from app.lirf.networks import InputSpec, Network, classifier, create, default_split, published_state
+from app.lirf.pruning import prune
+from app.lirf.recover import RecoverNet
+from app.lirf.rows import take_rows, without_rows
+
+SPEC = InputSpec(3, 32, 32, (0.5, 0.45, 0.4), (0.25, 0.2, 0.3))
+CLASSES = 10
+MOST_APART = 1e-4
+
+
+@pytest.fixture(scope="module")
+def compiler() -> Compiler:
+    return Compiler(2)
+
+
+def warmed(net: Network, seed: int = 1) -> Network:
+    """BatchNorm statistics that matter, as training leaves them."""
+    chance = torch.Generator().manual_seed(seed)
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            assert module.running_mean is not None
+            assert module.running_var is not None
+            module.running_mean.normal_(0, 0.3, generator=chance)
+            module.running_var.uniform_(0.5, 2, generator=chance)
+    return net.eval()
+
+
+def module(net: Network, split: int, classes: tuple[int, ...] | None, seed: int) -> DepositModule:
+    """A pruned branch with statistics of its own, and the rows of its classes."""
+    branch = warmed(prune(net.part(0, split), 0.5, SPEC.shape), seed)
+    rows = take_rows(net, classes) if classes else {}
+    return DepositModule(published_state(branch) | rows, LogitFilter.of(classes), split, 0.5)
+
+
+def composed(architecture: str, sets: list[tuple[int, ...] | None]) -> RecoverNet:
+    torch.manual_seed(0)
+    net, split = warmed(create(architecture, CLASSES)), default_split(architecture)
+    modules = [module(net, split, classes, seed) for seed, classes in enumerate(sets, start=2)]
+    forgotten = [index for classes in sets for index in classes or ()]
+    return RecoverNet(without_rows(net, forgotten), modules, split)
+
+
+def pixels(count: int) -> Tensor:
+    chance = torch.Generator().manual_seed(3)
+    return torch.randint(0, 256, (count, *SPEC.shape), dtype=torch.uint8, generator=chance)
+
+
+def expected(net: RecoverNet, images: Tensor) -> Tensor:
+    with torch.inference_mode():
+        return net(SPEC.normalise(images)).softmax(dim=1)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "sets"),
+    [
+        ("resnet20", []),
+        ("resnet20", [(3,)]),
+        ("resnet20", [(3, 8), (1,), None, None]),
+        ("allcnn", [(3,), None]),
+        ("resnet18-cifar", [(0, 9), (4,)]),
+    ],
+)
+def test_a_net_answers_as_pytorch_does(
+    compiler: Compiler, architecture: str, sets: list[tuple[int, ...] | None]
+) -> None:
+    net = composed(architecture, sets)
+    images = pixels(9)
+    told = expected(net, images)
+    ready = compiler.net(net, SPEC, "deep", "head")
+    for count in (9, 1, 2):
+        found = ready.logits(images[:count]).softmax(dim=1)
+        assert float((found - told[:count]).abs().max()) < MOST_APART
+        assert torch.equal(found.argmax(dim=1), told[:count].argmax(dim=1))
+
+
+def test_nets_of_one_version_hold_the_deep_part_once_while_anybody_holds_it(compiler: Compiler) -> None:
+    net = composed("resnet18-cifar", [(3,)])
+    recover = compiler.net(net, SPEC, "version 1", "head")
+    target = compiler.net(
+        RecoverNet(Network([*net.shallow, *net.trunk, *net.head], [""] * 10), [], 7),
+        SPEC,
+        "version 1",
+        "head",
+    )
+    assert recover._deep is target._deep
+    (shared,) = recover.pieces.keys() & target.pieces.keys()
+    assert shared == ("version 1", None)
+    other = compiler.net(composed("resnet18-cifar", []), SPEC, "version 2", "head")
+    assert other._deep is not target._deep
+    del recover, target
+    assert list(compiler._deep_parts._values) == [("version 2", None)]
+
+
+def test_a_net_whose_deep_part_has_no_weights_shares_nothing(compiler: Compiler) -> None:
+    ready = compiler.net(composed("resnet20", []), SPEC, "deep", "head")
+    assert ready._deep is None
+    assert len(ready.pieces) == 1
+
+
+def test_heads_with_weights_of_their_own_are_not_taken_for_one_another(compiler: Compiler) -> None:
+    def net() -> RecoverNet:
+        blocks = [
+            nn.Sequential(nn.Conv2d(3, 4, 3, stride=2), nn.ReLU()),
+            nn.Sequential(nn.Conv2d(4, 4, 3, stride=2), nn.ReLU()),
+            nn.Sequential(
+                nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, CLASSES)
+            ),
+        ]
+        return RecoverNet(Network(blocks, ["a", "b", "c"]).eval(), [], 1)
+
+    first, second = net(), net()
+    kept = [
+        compiler.net(copy.deepcopy(one), SPEC, "deep", name) for name, one in (("1", first), ("2", second))
+    ]
+    images = pixels(4)
+    for ready, plain in zip(kept, (first, second), strict=True):
+        assert torch.allclose(ready.logits(images).softmax(1), expected(plain, images), atol=MOST_APART)
+
+
+def test_threads_that_ask_at_once_get_their_own_answers(compiler: Compiler) -> None:
+    net = composed("resnet20", [(3,)])
+    images = pixels(8)
+    told, ready, start = expected(net, images), compiler.net(net, SPEC, "deep", "head"), threading.Barrier(4)
+
+    def ask(first: int) -> bool:
+        start.wait()
+        mine = slice(first, first + 2)
+        return all(
+            torch.allclose(ready.logits(images[mine]).softmax(1), told[mine], atol=MOST_APART)
+            for _ in range(50)
+        )
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(ask, (0, 2, 4, 6)))
+
+
+class Scaled(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x / 2
+
+
+def test_a_head_that_goes_on_after_its_classifier_is_not_compiled(compiler: Compiler) -> None:
+    head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, CLASSES), Scaled())
+    net = RecoverNet(Network([nn.Conv2d(3, 4, 3), head], ["a", "b"]).eval())
+    with pytest.raises(NotLoweredError, match="goes on after its classifier"):
+        compiler.net(net, SPEC, "deep", "head")
+
+
+def test_a_net_that_cannot_be_compiled_is_served_by_pytorch() -> None:
+    blocks = [
+        nn.Sequential(nn.Conv2d(3, 4, 3), nn.GELU()),
+        nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, CLASSES)),
+    ]
+    net = RecoverNet(Network(blocks, ["a", "b"]).eval())
+    images, engine = pixels(4), Engine()
+    told = expected(net, images)
+    ready = engine.prepare(net, SPEC)
+    assert isinstance(ready, EagerNet)
+    assert torch.allclose(engine.answer(ServedNet(ready), images), told, atol=MOST_APART)
+
+
+def test_an_engine_that_shall_not_compile_leaves_nets_to_pytorch() -> None:
+    net = composed("resnet20", [])
+    assert isinstance(Engine(compiles=False).prepare(net, SPEC), EagerNet)
+    assert classifier(net.head).out_features == CLASSES
