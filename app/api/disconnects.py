@@ -9,7 +9,7 @@ from starlette.requests import ClientDisconnect
 
 Result = TypeVar("Result")
 
-UNWATCHED_SECONDS = 0.02
+UNWATCHED_SECONDS = 0.1
 """Most work is done by then, and to watch its client would take longer than to finish for nobody."""
 
 
@@ -19,24 +19,45 @@ async def while_connected(request: Request, work: Coroutine[Any, Any, Result]) -
     Raises:
         ClientDisconnect: it did.
     """
-    working = asyncio.ensure_future(work)
+    watch = _Watch(request)
     try:
-        done, _ = await asyncio.wait({working}, timeout=UNWATCHED_SECONDS)
-        if not done:
-            await _until_done_or_gone(request, working)
-        return working.result()
+        return await work
+    except asyncio.CancelledError:
+        if watch.client_gone:
+            raise ClientDisconnect from None
+        raise
     finally:
-        working.cancel()
+        watch.end()
 
 
-async def _until_done_or_gone(request: Request, working: "asyncio.Future[Any]") -> None:
-    leaving = asyncio.ensure_future(_disconnected(request))
-    try:
-        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        leaving.cancel()
-    if not working.done():
-        raise ClientDisconnect
+class _Watch:
+    """Cancels the task that made it when the client hangs up, from a moment on."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._working = asyncio.current_task()
+        self._watching: asyncio.Task[None] | None = None
+        self._start = asyncio.get_running_loop().call_later(UNWATCHED_SECONDS, self._begin)
+        self._gone = False
+
+    @property
+    def client_gone(self) -> bool:
+        """Whether it was this that cancelled the task, and nobody else beside it."""
+        return self._gone and self._working is not None and self._working.uncancel() == 0
+
+    def end(self) -> None:
+        self._start.cancel()
+        if self._watching is not None:
+            self._watching.cancel()
+
+    def _begin(self) -> None:
+        self._watching = asyncio.get_running_loop().create_task(self._watch())
+
+    async def _watch(self) -> None:
+        await _disconnected(self._request)
+        self._gone = True
+        if self._working is not None:
+            self._working.cancel()
 
 
 async def _disconnected(request: Request) -> None:

@@ -53,7 +53,7 @@ async def get_prediction(
         images: Images = EncodedImages(context.decoder, [decode_base64(image, "image")])
     else:
         images = DatasetRows(context.sessions, caller, dataset or "", [index or 0])
-    return _told((await _answer(request, context, caller, model, images, top_k))[0])
+    return told((await _answer(request, context, caller, model, images, top_k))[0])
 
 
 async def _posted(
@@ -114,15 +114,15 @@ async def post_prediction(
         if model is None:
             raise Invalid("No model is named.", "Add ?model=NAME.", "model")
         images: Images = EncodedImages(context.decoder, [data])
-        return _told((await _answer(request, context, caller, model, images, top_k))[0])
+        return told((await _answer(request, context, caller, model, images, top_k))[0])
     if body.dataset is not None:
         images = DatasetRows(context.sessions, caller, body.dataset, body.indices or [])
     else:
         images = EncodedImages(context.decoder, body.decoded(), "images.{row}")
-    return _told(*await _answer(request, context, caller, body.model, images, body.top_k), batch=True)
+    return told(*await _answer(request, context, caller, body.model, images, body.top_k), batch=True)
 
 
-def _told(*views: PredictionView, batch: bool = False) -> JSONResponse:
+def told(*views: PredictionView, batch: bool = False) -> JSONResponse:
     """Views are what they say they are: nothing is gained by validating them again on the way out."""
     shown = [asdict(view) for view in views]
     return JSONResponse(shown if batch else shown[0], headers={"Cache-Control": "private, no-store"})

@@ -74,7 +74,11 @@ def problem(
 
 
 async def _service_error(_request: Request, error: Exception) -> JSONResponse:
-    error = cast("ServiceError", error)
+    return service_problem(cast("ServiceError", error))
+
+
+def service_problem(error: ServiceError) -> JSONResponse:
+    """What a refusal tells its caller."""
     headers = {"WWW-Authenticate": 'Bearer realm="lirf"'} if isinstance(error, Unauthenticated) else {}
     if error.retry_after is not None:
         headers = {"Retry-After": str(error.retry_after)}
@@ -140,6 +144,10 @@ def _allowed(request: Request) -> list[str]:
 
 
 async def _hung_up(_request: Request, _error: Exception) -> Response:
+    return hung_up()
+
+
+def hung_up() -> Response:
     """Nobody reads it; it is counted under the status that proxies use for this."""
     return Response(status_code=HUNG_UP)
 

@@ -6,13 +6,13 @@ that a bad one fails alone.
 """
 
 import asyncio
+import itertools
 import math
 import time
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Generic, TypeVar
 
 import torch
@@ -49,6 +49,7 @@ class _Item(Generic[Key]):
     rows: Tensor
     answer: "asyncio.Future[Tensor]"
     deadline: float | None
+    count: int
     entered: float = field(default_factory=time.monotonic)
 
 
@@ -109,16 +110,15 @@ class Batcher(Generic[Key]):
         """
         if self._draining:
             raise DrainingError("no new work is taken")
-        if self._waiting and self._waiting + len(rows) > self._longest_queue:
+        count = rows.shape[0]
+        if self._waiting and self._waiting + count > self._longest_queue:
             raise QueueFullError(self._retry_after())
         loop = asyncio.get_running_loop()
         deadline = None if timeout is None else time.monotonic() + timeout
-        items = [
-            _Item(key, piece, loop.create_future(), deadline)
-            for piece in torch.split(rows, self._largest_batch)
-        ]
+        pieces = (rows,) if count <= self._largest_batch else torch.split(rows, self._largest_batch)
+        items = [_Item(key, piece, loop.create_future(), deadline, piece.shape[0]) for piece in pieces]
         self._queue.extend(items)
-        self._waiting += len(rows)
+        self._waiting += count
         self._dispatch()
         try:
             answers = [await item.answer for item in items]
@@ -146,7 +146,7 @@ class Batcher(Generic[Key]):
                 self._queue.remove(item)
             except ValueError:
                 return
-            self._waiting -= len(item.rows)
+            self._waiting -= item.count
 
     def _dispatch(self) -> None:
         while self._free and (batch := list(self._next_batch())):
@@ -161,12 +161,12 @@ class Batcher(Generic[Key]):
         while self._queue and room:
             item = self._queue.popleft()
             if item.deadline is not None and item.deadline < time.monotonic():
-                self._waiting -= len(item.rows)
+                self._waiting -= item.count
                 _refuse(item, DeadlineError("the engine was not free in time"))
-            elif key is None or (item.key == key and len(item.rows) <= room):
+            elif key is None or (item.key == key and item.count <= room):
                 key = item.key
-                room -= len(item.rows)
-                self._waiting -= len(item.rows)
+                room -= item.count
+                self._waiting -= item.count
                 yield item
             else:
                 passed_over.append(item)
@@ -176,7 +176,7 @@ class Batcher(Generic[Key]):
         started = time.monotonic()
         try:
             try:
-                answers = await self._compute([item.rows for item in batch], batch[0].key)
+                answers = await self._compute(batch)
             except Exception as error:  # noqa: BLE001  whatever it was, it belongs to one of them
                 await self._answer_singly(batch, error)
             else:
@@ -185,7 +185,7 @@ class Batcher(Generic[Key]):
                         item.answer.set_result(answer)
         finally:
             self._free += 1
-            rows = sum(len(item.rows) for item in batch)
+            rows = sum(item.count for item in batch)
             took = time.monotonic() - started
             self._row_seconds += SMOOTHING * (took / rows - self._row_seconds)
             self._dispatch()
@@ -199,20 +199,22 @@ class Batcher(Generic[Key]):
                 _refuse(item, error)
                 continue
             try:
-                (answer,) = await self._compute([item.rows], item.key)
+                (answer,) = await self._compute([item])
             except Exception as own:  # noqa: BLE001  it goes to whoever sent the rows
                 _refuse(item, own)
             else:
                 if not item.answer.done():
                     item.answer.set_result(answer)
 
-    async def _compute(self, pieces: list[Tensor], key: Key) -> tuple[Tensor, ...]:
-        rows = pieces[0] if len(pieces) == 1 else torch.cat(pieces)
+    async def _compute(self, items: list[_Item[Key]]) -> list[Tensor]:
+        """Per item its own answers."""
+        rows = items[0].rows if len(items) == 1 else torch.cat([item.rows for item in items])
         loop = asyncio.get_running_loop()
-        answers = await loop.run_in_executor(self._executor, partial(self._run, key, rows))
-        if len(answers) != len(rows):
-            raise ValueError(f"{len(answers)} answers to {len(rows)} rows")
-        return torch.split(answers, [len(piece) for piece in pieces])
+        answers = await loop.run_in_executor(self._executor, self._run, items[0].key, rows)
+        if answers.shape[0] != rows.shape[0]:
+            raise ValueError(f"{answers.shape[0]} answers to {rows.shape[0]} rows")
+        ends = list(itertools.accumulate(item.count for item in items))
+        return [answers[end - item.count : end] for item, end in zip(items, ends, strict=True)]
 
 
 def _refuse(item: _Item[Key], error: Exception) -> None:

@@ -62,10 +62,11 @@ def test_no_more_images_are_decoded_at_once_than_there_are_workers(
 ) -> None:
     at_once, most, lock = 0, 0, threading.Lock()
 
-    def slow(data: bytes, *, field: str) -> Tensor:
+    def slow(data: bytes, *, field: str, max_pixels: int) -> Tensor:
         nonlocal at_once, most
         assert data
         assert field
+        assert max_pixels
         with lock:
             at_once += 1
             most = max(most, at_once)
