@@ -82,7 +82,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         summary="A model server that forgets on request and remembers on permission.",
         version="0.1.0",
         lifespan=lifespan,
-        responses=problems.RESPONSES,
+        responses=problems.described(problems.MEDIA_TYPE),
         generate_unique_id_function=lambda route: route.name,
     )
     problems.install(app)
@@ -91,6 +91,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(Admission, most=settings.predictions_at_once, reject=measured.reject)
     app.add_middleware(BodyLimit, limit_of=lambda path: _body_limit(settings, path))
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(problems.PlainProblems)
     app.add_middleware(RequestId)
     for resource in (
         models,

@@ -25,6 +25,7 @@ from app.api.oip.tensors import (
     parse_request,
     raw_request,
 )
+from app.api.problems import PLAIN_MEDIA_TYPE, described
 from app.domain.errors import Invalid, NotFound
 from app.domain.rights import Action
 from app.inference.batcher import LARGEST_BATCH
@@ -57,7 +58,7 @@ ANSWER: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/json": {"schema": {"type": "object"}}, BINARY: BYTES_SCHEMA}}
 }
 
-router = APIRouter(prefix="/v2", tags=["open inference protocol"])
+router = APIRouter(prefix="/v2", tags=["open inference protocol"], responses=described(PLAIN_MEDIA_TYPE))
 
 
 @router.get("")
