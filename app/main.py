@@ -29,6 +29,7 @@ from app.api.context import Context
 from app.api.failures import AuthFailures
 from app.api.instruments import Metrics, RequestMetrics
 from app.api.middleware import Admission, AfterDecisions, BodyLimit, RequestId, SecurityHeaders
+from app.api.oip import metrics as oip_metrics
 from app.api.oip import routes as oip
 from app.config import Settings
 from app.db.session import open_sessions
@@ -101,6 +102,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         grants,
         predict,
         oip,
+        oip_metrics,
         jobs,
         keys,
         vault,

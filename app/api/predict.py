@@ -1,5 +1,6 @@
 """``/predict``: be answered by the net that the caller is entitled to."""
 
+import time
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -128,16 +129,23 @@ def _reading(context: Context, caller: Caller, dataset: str, indices: list[int])
     return lambda spec: dataset_images(context.sessions, caller, dataset, indices, spec)
 
 
-def _prepared(context: Context, caller: Caller, model: str, load: Load) -> Prepared:
-    return prepare_prediction(context.rights.entitlement(caller, model), context.composer, load)
+def _prepared(context: Context, caller: Caller, model: str, load: Load, started: float) -> Prepared:
+    entitled = context.rights.entitlement(caller, model)
+    statistics = context.serving.statistics
+    with statistics.failing(entitled.model.name, str(entitled.version.number), started):
+        return prepare_prediction(entitled, context.composer, load)
 
 
 async def _answer(
     request: Request, context: Context, caller: Caller, model: str, load: Load, top_k: int
 ) -> list[PredictionView]:
     async def answers() -> list[PredictionView]:
-        prepared = await run_in_threadpool(_prepared, context, caller, model, load)
-        return prepared.views(await context.serving.probabilities(prepared.served, prepared.images), top_k)
+        started = time.perf_counter()
+        prepared = await run_in_threadpool(_prepared, context, caller, model, load, started)
+        served = prepared.served
+        with context.serving.statistics.request(served.model, served.version, started):
+            probabilities = await context.serving.probabilities(served, prepared.images)
+        return prepared.views(probabilities, top_k)
 
     views = await while_connected(request, answers())
     context.metrics.count_predictions(views)

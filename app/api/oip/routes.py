@@ -207,14 +207,7 @@ async def post_infer(
     request: Request, served: Served, asked: Annotated[Asked, Depends(_asked)], context: ContextDep
 ) -> Response:
     """Answer images with the net that the caller is entitled to; ``parameters.net`` names it."""
-    statistics = context.serving.statistics.of(served.model.name, str(served.version.number))
-    started = time.perf_counter()
-    try:
-        probabilities = await while_connected(request, _probabilities(context, served, asked))
-    except Exception:
-        statistics.fail.add(time.perf_counter() - started)
-        raise
-    statistics.success.add(time.perf_counter() - started)
+    probabilities = await while_connected(request, _probabilities(context, served, asked))
     context.metrics.count_images(served.net, len(probabilities))
     head = {
         "model_name": served.model.name,
@@ -235,8 +228,10 @@ async def post_infer(
 
 
 async def _probabilities(context: Context, served: Entitlement, asked: Asked) -> "np.ndarray[Any, Any]":
-    prepared = await run_in_threadpool(_prepared, context, served, asked)
-    answers = await context.serving.probabilities(prepared.served, prepared.images)
+    version = str(served.version.number)
+    with context.serving.statistics.request(served.model.name, version, time.perf_counter()):
+        prepared = await run_in_threadpool(_prepared, context, served, asked)
+        answers = await context.serving.probabilities(prepared.served, prepared.images)
     found: np.ndarray[Any, Any] = answers.numpy()
     return found
 
