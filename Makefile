@@ -3,12 +3,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+KSERVE := .venv-kserve
+KSERVE_STAMP := $(KSERVE)/.installed
 WORKERS ?= 2
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-cifar10 serve test test-slow check format bench bench-deposit bench-sealing security fuzz constraints clean
+.PHONY: help install demo demo-cifar10 serve test test-slow test-kserve check format bench bench-deposit bench-sealing security fuzz constraints clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -28,11 +30,23 @@ demo: $(STAMP) ## Run the main job from end to end on handwritten digits
 serve: $(STAMP) ## Run the service: SQLite, a worker, http://127.0.0.1:8000
 	$(BIN)/lirf up
 
-test: $(STAMP) ## Run all tests but the slow ones
+$(KSERVE): $(KSERVE_STAMP)
+
+$(KSERVE_STAMP): tests/interop/kserve-requirements.txt
+	test -x $(KSERVE)/bin/python || $(PYTHON) -m venv $(KSERVE)
+	@if $(KSERVE)/bin/python -c 'import sys; sys.exit(sys.version_info >= (3, 14))'; then \
+		$(KSERVE)/bin/python -m pip install --quiet --no-deps --no-compile --requirement $<; \
+	else echo 'kserve needs Python 3.13 or older; the test with its client will be skipped'; fi
+	@touch $@
+
+test: $(STAMP) $(KSERVE_STAMP) ## Run all tests but the slow ones
 	$(BIN)/pytest -n $(WORKERS) -m 'not slow'
 
 test-slow: $(STAMP) ## Run the tests that take minutes
 	$(BIN)/pytest -m slow --timeout 3000
+
+test-kserve: $(STAMP) $(KSERVE_STAMP) ## Run the test with KServe's own client, in .venv-kserve
+	$(BIN)/pytest tests/interop
 
 check: $(STAMP) ## Lint, types, import contracts, schema drift, known vulnerabilities
 	$(BIN)/ruff format --check .
@@ -66,5 +80,5 @@ constraints: $(STAMP) ## Write the installed versions to constraints.txt
 		$(BIN)/python -m pip freeze --exclude-editable; } \
 		| sed -E 's/^(torch|torchvision)==.*/& ; platform_machine == "x86_64"/' > constraints.txt
 
-clean: ## Delete .venv, caches and the embedded service's data
-	rm -rf $(VENV) var .mypy_cache .ruff_cache .pytest_cache .hypothesis build
+clean: ## Delete .venv, .venv-kserve, caches and the embedded service's data
+	rm -rf $(VENV) $(KSERVE) var .mypy_cache .ruff_cache .pytest_cache .hypothesis build

@@ -31,6 +31,7 @@ from app.api.express import Express
 from app.api.failures import AuthFailures
 from app.api.instruments import Metrics, RequestMetrics
 from app.api.middleware import Admission, AfterDecisions, BodyLimit, RequestId, SecurityHeaders
+from app.api.oip import metrics as oip_metrics
 from app.api.oip import routes as oip
 from app.config import Settings
 from app.db.session import open_sessions
@@ -86,7 +87,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         summary="A model server that forgets on request and remembers on permission.",
         version="0.1.0",
         lifespan=lifespan,
-        responses=problems.RESPONSES,
+        responses=problems.described(problems.MEDIA_TYPE),
         generate_unique_id_function=lambda route: route.name,
     )
     problems.install(app)
@@ -96,6 +97,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(Admission, most=settings.predictions_at_once, reject=measured.reject)
     app.add_middleware(BodyLimit, limit_of=lambda path: _body_limit(settings, path))
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(problems.PlainProblems)
     app.add_middleware(RequestId)
     for resource in (
         models,
@@ -105,6 +107,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         grants,
         predict,
         oip,
+        oip_metrics,
         jobs,
         keys,
         vault,

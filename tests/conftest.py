@@ -39,7 +39,7 @@ class ByFile(LoadScopeScheduling):
             return "service on servers"
         return (
             "embedded service"
-            if nodeid.startswith(("tests/cli/", "tests/e2e/"))
+            if nodeid.startswith(("tests/cli/", "tests/e2e/", "tests/interop/"))
             else nodeid.split("::", maxsplit=1)[0]
         )
 

@@ -5,6 +5,7 @@ a quarter of the time, as nothing is looked up, parsed in general or handed to a
 a request is left to the route, which also words every refusal.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -12,6 +13,7 @@ from urllib.parse import parse_qsl
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from torch import Tensor
 
 from app.api.context import Context
 from app.api.disconnects import while_connected
@@ -147,10 +149,13 @@ async def _answered(
     if prepared is None:
         return False
     scope["route"] = Route(PATH)
+
+    async def probabilities() -> Tensor:
+        with context.serving.statistics.request(*entitled.names, time.perf_counter()):
+            return await context.serving.probabilities(prepared.served, prepared.images)
+
     try:
-        answer = await while_connected(
-            Request(scope, receive), context.serving.probabilities(prepared.served, prepared.images)
-        )
+        answer = await while_connected(Request(scope, receive), probabilities())
     except ServiceError as refusal:
         await service_problem(refusal)(scope, receive, send)
     except ClientDisconnect:

@@ -1,5 +1,6 @@
 """``/predict``: be answered by the net that the caller is entitled to."""
 
+import time
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -132,21 +133,27 @@ async def _answer(
     request: Request, context: Context, caller: Caller, model: str, images: Images, top_k: int
 ) -> list[PredictionView]:
     async def answers() -> list[PredictionView]:
-        prepared = await _prepared(context, caller, model, images)
-        return prepared.views(await context.serving.probabilities(prepared.served, prepared.images), top_k)
+        started = time.perf_counter()
+        prepared = await _prepared(context, caller, model, images, started)
+        served = prepared.served
+        with context.serving.statistics.request(served.model, served.version, started):
+            probabilities = await context.serving.probabilities(served, prepared.images)
+        return prepared.views(probabilities, top_k)
 
     views = await while_connected(request, answers())
     context.metrics.count_predictions(views)
     return views
 
 
-async def _prepared(context: Context, caller: Caller, model: str, images: Images) -> Prepared:
+async def _prepared(context: Context, caller: Caller, model: str, images: Images, started: float) -> Prepared:
     """At once if everything is in memory, else in another thread, as others are served meanwhile."""
     known = context.rights.known_entitlement(caller, model)
     ready = None if known is None else prepare_at_once(known, context.composer, images)
 
     def prepared() -> Prepared:
-        return prepare_prediction(context.rights.entitlement(caller, model), context.composer, images)
+        entitled = context.rights.entitlement(caller, model)
+        with context.serving.statistics.failing(*entitled.names, started):
+            return prepare_prediction(entitled, context.composer, images)
 
     return await run_in_threadpool(prepared) if ready is None else ready
 

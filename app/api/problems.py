@@ -1,4 +1,7 @@
-"""Every error leaves as RFC 9457 ``application/problem+json``, with ``error`` for Open Inference Protocol clients."""
+"""Every error leaves as RFC 9457 ``application/problem+json``, with ``error`` for Open Inference Protocol clients.
+
+Below ``/v2`` the same body is ``application/json``: KServe's client reads ``error`` from nothing else.
+"""
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -9,14 +12,18 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel
+from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Match
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.domain.errors import Invalid, ServiceError, Unauthenticated
 from app.lirf.errors import InvalidInputError
 
 MEDIA_TYPE = "application/problem+json"
+PLAIN_MEDIA_TYPE = "application/json"
+PLAIN_BELOW = "/v2"
 
 HUNG_UP = 499
 
@@ -37,12 +44,14 @@ class Problem(BaseModel):
     error: str
 
 
-RESPONSES: dict[int | str, dict[str, Any]] = {
-    "4XX": {"description": "The request was refused; nothing was changed."},
-    "5XX": {"description": "The service could not answer."},
-}
-for _response in RESPONSES.values():
-    _response["content"] = {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}
+def described(media_type: str) -> dict[int | str, dict[str, Any]]:
+    """What OpenAPI says of errors."""
+    content = {media_type: {"schema": Problem.model_json_schema()}}
+    return {
+        "4XX": {"description": "The request was refused; nothing was changed.", "content": content},
+        "5XX": {"description": "The service could not answer.", "content": content},
+    }
+
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
@@ -143,6 +152,31 @@ def _allowed(request: Request) -> list[str]:
     ]
 
 
+class PlainProblems:
+    """Calls the errors below ``/v2`` plain JSON, whoever in here made them."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not _is_plain(scope["path"]):
+            await self._app(scope, receive, send)
+            return
+
+        async def plain(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                if headers.get("content-type") == MEDIA_TYPE:
+                    headers["content-type"] = PLAIN_MEDIA_TYPE
+            await send(message)
+
+        await self._app(scope, receive, plain)
+
+
+def _is_plain(path: str) -> bool:
+    return path == PLAIN_BELOW or path.startswith(f"{PLAIN_BELOW}/")
+
+
 async def _hung_up(_request: Request, _error: Exception) -> Response:
     return hung_up()
 
@@ -154,10 +188,13 @@ def hung_up() -> Response:
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:
     log.error("unexpected_error", path=request.url.path, exc_info=error)
-    return problem(
+    answer = problem(
         500,
         "internal",
         "Internal error",
         "The service failed; nothing of the request was kept.",
         remedy="Try again; the service's log holds the error.",
     )
+    if _is_plain(request.url.path):  # this one is sent from outside all middleware
+        answer.headers["content-type"] = PLAIN_MEDIA_TYPE
+    return answer

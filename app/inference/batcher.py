@@ -9,8 +9,8 @@ import asyncio
 import itertools
 import math
 import time
-from collections import deque
-from collections.abc import Callable, Hashable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
@@ -49,6 +49,7 @@ class _Item(Generic[Key]):
     rows: Tensor
     answer: "asyncio.Future[Tensor]"
     deadline: float | None
+    last: bool
     count: int
     entered: float = field(default_factory=time.monotonic)
 
@@ -62,7 +63,7 @@ class Batcher(Generic[Key]):
         in_flight: how many batches may run at the same time.
         largest_batch: rows of one batch.
         longest_queue: rows that may wait.
-        observe: called with key and rows of each batch, the seconds that its oldest item waited, and those it took.
+        observe: called with key and rows of each batch, the seconds that each of its items waited, and those it took.
     """
 
     def __init__(
@@ -73,7 +74,7 @@ class Batcher(Generic[Key]):
         in_flight: int = 1,
         largest_batch: int = LARGEST_BATCH,
         longest_queue: int = 16 * LARGEST_BATCH,
-        observe: Callable[[Key, int, float, float], None] = lambda key, rows, waited, took: None,  # noqa: ARG005
+        observe: Callable[[Key, int, Sequence[float], float], None] = lambda key, rows, waits, took: None,  # noqa: ARG005
     ) -> None:
         self._run = run
         self._executor = executor
@@ -91,6 +92,10 @@ class Batcher(Generic[Key]):
     def waiting(self) -> int:
         """Rows that wait for the engine."""
         return self._waiting
+
+    def requests_waiting(self) -> Counter[Key]:
+        """How many calls of `submit` wait for the engine, at least with their last rows."""
+        return Counter(item.key for item in self._queue if item.last)
 
     async def submit(self, key: Key, rows: Tensor, timeout: float | None = None) -> Tensor:  # noqa: ASYNC109
         """Answers [N, ...] to rows [N, ...], N > 0; more rows than a batch holds are answered in several.
@@ -116,7 +121,10 @@ class Batcher(Generic[Key]):
         loop = asyncio.get_running_loop()
         deadline = None if timeout is None else time.monotonic() + timeout
         pieces = (rows,) if count <= self._largest_batch else torch.split(rows, self._largest_batch)
-        items = [_Item(key, piece, loop.create_future(), deadline, piece.shape[0]) for piece in pieces]
+        items = [
+            _Item(key, piece, loop.create_future(), deadline, piece is pieces[-1], piece.shape[0])
+            for piece in pieces
+        ]
         self._queue.extend(items)
         self._waiting += count
         self._dispatch()
@@ -189,7 +197,7 @@ class Batcher(Generic[Key]):
             took = time.monotonic() - started
             self._row_seconds += SMOOTHING * (took / rows - self._row_seconds)
             self._dispatch()
-            self._observe(batch[0].key, rows, started - batch[0].entered, took)
+            self._observe(batch[0].key, rows, [started - item.entered for item in batch], took)
 
     async def _answer_singly(self, batch: list[_Item[Key]], error: Exception) -> None:
         for item in batch:

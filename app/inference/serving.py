@@ -1,6 +1,7 @@
 """The engine behind its batcher, and what becomes of those for whom it has no room."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
@@ -51,6 +52,13 @@ class Serving:
         """Rows that wait for the engine."""
         return self._batcher.waiting
 
+    def requests_waiting(self) -> Counter[tuple[str, str]]:
+        """How many requests wait for the engine, by model and version; to be asked on the event loop."""
+        waiting = Counter[tuple[str, str]]()
+        for served, count in self._batcher.requests_waiting().items():
+            waiting[served.model, served.version] += count
+        return waiting
+
     async def probabilities(self, served: ServedNet, images: Tensor) -> Tensor:
         """Softmax over classes: uint8 images [N, C, H, W] -> float32 [N, classes].
 
@@ -76,9 +84,9 @@ class Serving:
                 "The service is stopping.", "Ask again; another process answers.", retry_after=SOON
             ) from error
 
-    def _observe(self, served: ServedNet, rows: int, waited: float, took: float) -> None:
-        self._told(rows, waited, took)
-        self.statistics.batch(served.model, served.version, rows, waited, took)
+    def _observe(self, served: ServedNet, rows: int, waits: Sequence[float], took: float) -> None:
+        self._told(rows, max(waits), took)
+        self.statistics.batch(served.model, served.version, rows, waits, took)
 
     async def close(self) -> None:
         """Answer what was taken, and stop."""

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -235,17 +235,37 @@ def test_draining_answers_what_was_taken_and_takes_nothing_new(
 
 
 def test_each_batch_is_observed_with_its_rows_and_times(engine: Engine, executor: ThreadPoolExecutor) -> None:
-    seen: list[tuple[str, int, float, float]] = []
+    seen: list[tuple[str, int, Sequence[float], float]] = []
 
     async def steps() -> None:
         batcher = Batcher(engine.run, executor, observe=lambda *batch: seen.append(batch))
-        await batcher.submit("a", rows(1, 2))
+        busy = await held(engine, batcher)
+        waiting = [asyncio.create_task(batcher.submit("a", rows(*values))) for values in ((1, 2), (3,))]
+        await asyncio.sleep(0.05)
+        engine.go.set()
+        await asyncio.gather(busy, *waiting)
 
     run(steps)
-    ((key, count, waited, took),) = seen
-    assert (key, count) == ("a", 2)
-    assert 0 <= waited < 1
-    assert 0 < took < 1
+    _, (key, count, waits, took) = seen
+    assert (key, count, len(waits)) == ("a", 3, 2)
+    assert all(0.05 <= waited < 5 for waited in waits)
+    assert 0 < took < 5
+
+
+def test_what_waits_is_told_by_key_and_a_call_of_many_rows_counts_once(
+    engine: Engine, executor: ThreadPoolExecutor
+) -> None:
+    async def steps() -> None:
+        batcher = Batcher(engine.run, executor, largest_batch=2)
+        busy = await held(engine, batcher)
+        waiting = [asyncio.create_task(batcher.submit(key, rows(1, 2, 3))) for key in "aab"]
+        await asyncio.sleep(0)
+        assert batcher.requests_waiting() == {"a": 2, "b": 1}
+        engine.go.set()
+        await asyncio.gather(busy, *waiting)
+        assert batcher.requests_waiting() == {}
+
+    run(steps)
 
 
 @pytest.mark.parametrize("seed", range(5))

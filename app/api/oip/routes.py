@@ -26,6 +26,7 @@ from app.api.oip.tensors import (
     parse_request,
     raw_request,
 )
+from app.api.problems import PLAIN_MEDIA_TYPE, described
 from app.domain.errors import Invalid, NotFound
 from app.domain.rights import Action
 from app.inference.batcher import LARGEST_BATCH
@@ -68,7 +69,7 @@ ANSWER: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/json": {"schema": {"type": "object"}}, BINARY: BYTES_SCHEMA}}
 }
 
-router = APIRouter(prefix="/v2", tags=["open inference protocol"])
+router = APIRouter(prefix="/v2", tags=["open inference protocol"], responses=described(PLAIN_MEDIA_TYPE))
 
 
 @router.get("")
@@ -222,14 +223,7 @@ async def post_infer(
     request: Request, served: Served, asked: Annotated[Asked, Depends(_asked)], context: ContextDep
 ) -> Response:
     """Answer images with the net that the caller is entitled to; ``parameters.net`` names it."""
-    statistics = context.serving.statistics.of(*served.names)
-    started = time.perf_counter()
-    try:
-        probabilities = await while_connected(request, _probabilities(context, served, asked))
-    except Exception:
-        statistics.fail.add(time.perf_counter() - started)
-        raise
-    statistics.success.add(time.perf_counter() - started)
+    probabilities = await while_connected(request, _probabilities(context, served, asked))
     context.metrics.count_images(served.net, len(probabilities))
     head = {
         "model_name": served.model.name,
@@ -250,11 +244,12 @@ async def post_infer(
 
 
 async def _probabilities(context: Context, served: Entitlement, asked: Asked) -> "np.ndarray[Any, Any]":
-    images = _images(context, asked)
-    prepared = prepare_at_once(served, context.composer, images)
-    if prepared is None:
-        prepared = await run_in_threadpool(prepare_prediction, served, context.composer, images)
-    answers = await context.serving.probabilities(prepared.served, prepared.images)
+    with context.serving.statistics.request(*served.names, time.perf_counter()):
+        images = _images(context, asked)
+        prepared = prepare_at_once(served, context.composer, images)
+        if prepared is None:
+            prepared = await run_in_threadpool(prepare_prediction, served, context.composer, images)
+        answers = await context.serving.probabilities(prepared.served, prepared.images)
     found: np.ndarray[Any, Any] = answers.numpy()
     return found
 
