@@ -23,6 +23,11 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
     log_format: str = Field(default="console", pattern="^(console|json)$")
+    traces: str = Field(
+        default="off",
+        pattern="^(off|otlp)$",
+        description="'otlp' sends spans to a collector, which OTEL_* variables name.",
+    )
 
     key_store_url: str = Field(
         default="",

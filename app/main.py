@@ -11,6 +11,7 @@ from functools import partial
 import structlog
 from fastapi import FastAPI
 
+from app import traces
 from app.api import (
     audit,
     datasets,
@@ -33,6 +34,7 @@ from app.api.instruments import Metrics, RequestMetrics
 from app.api.middleware import Admission, AfterDecisions, BodyLimit, RequestId, SecurityHeaders
 from app.api.oip import metrics as oip_metrics
 from app.api.oip import routes as oip
+from app.api.tracing import telemetry
 from app.config import Settings
 from app.db.session import open_sessions
 from app.inference.composer import Composer
@@ -81,12 +83,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         await context.serving.close()
         context.vault.close()
         context.sessions.close()
+        traces.stop()  # not later: a signal that ends the server ends the process right after this
 
     app = FastAPI(
         title="LIRF Server",
         summary="A model server that forgets on request and remembers on permission.",
         version="0.1.0",
         lifespan=lifespan,
+        telemetry=telemetry(),
         responses=problems.described(problems.MEDIA_TYPE),
         generate_unique_id_function=lambda route: route.name,
     )

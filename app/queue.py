@@ -1,4 +1,7 @@
-"""The doorbell: a Celery message that carries a job's id and nothing else. Losing one costs seconds, never a job."""
+"""The doorbell: a Celery message that carries a job's id and, in a header, the span of who ordered it, if there is one.
+
+Losing one costs seconds, never a job.
+"""
 
 from typing import Any
 
@@ -6,6 +9,7 @@ import structlog
 from celery import Celery
 from kombu.exceptions import OperationalError
 
+from app import traces
 from app.config import Settings
 
 RUN_JOB = "lirf.run_job"
@@ -46,7 +50,7 @@ class Doorbell:
 
     def ring(self, job_id: str) -> None:
         try:
-            self._celery.send_task(RUN_JOB, [job_id], queue=QUEUE, retry=False)
+            self._celery.send_task(RUN_JOB, [job_id], queue=QUEUE, retry=False, headers=traces.carrier())
         except (OperationalError, OSError) as error:
             log.warning("doorbell_failed", job=job_id, error=str(error))
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import uvicorn
 
-from app import lifeline
+from app import lifeline, traces
 from app.config import Settings
 from app.db.migrate import upgrade
 from app.db.session import open_sessions
@@ -38,6 +38,7 @@ def prepare(settings: Settings) -> str | None:
 def serve(settings: Settings, *, worker: bool, announce: Callable[[str], None]) -> None:
     """Serve until interrupted; ``announce`` is called once with the URL when requests are accepted."""
     configure_logs(settings.log_format)
+    traces.start(settings.traces, "lirf-api")
     lifeline.follow(lifeline.end_gently)
     listener = socket.create_server((settings.host, settings.port), backlog=512)
     # asyncio does this only for sockets that name TCP as their protocol; without it an answer waits 40 ms for an ACK

@@ -53,7 +53,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
 def nothing_from_outside() -> Iterator[None]:
     """Settings of whoever runs the tests stay out; one thread each, since several tests run at once."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith("LIRF_")]:
+        for name in [name for name in os.environ if name.startswith(("LIRF_", "OTEL_"))]:
             patch.delenv(name)
         patch.setenv("OMP_NUM_THREADS", "1")
         before = torch.get_num_threads()

@@ -8,8 +8,11 @@ from app.patience import be_patient
 os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")
 be_patient(os.environ)  # before anything below loads torch
 
+from app import traces
 from app.config import Settings
 from app.queue import make_celery
 
-celery_app = make_celery(Settings())
+settings = Settings()
+traces.require(settings.traces)  # here, since Celery only logs what a signal's receiver raises
+celery_app = make_celery(settings)
 celery_app.conf.imports = ("workers.tasks", "workers.lifecycle")

@@ -1,10 +1,16 @@
-"""What happens when a worker's processes start."""
+"""What happens when a worker's processes start and end."""
 
 from typing import Any
 
-from celery.signals import setup_logging, worker_init, worker_process_init
+from celery.signals import (
+    setup_logging,
+    worker_init,
+    worker_process_init,
+    worker_process_shutdown,
+    worker_shutdown,
+)
 
-from app import lifeline
+from app import lifeline, traces
 from app.config import Settings
 from app.logs import configure_logs
 
@@ -15,8 +21,16 @@ def _logs(**_: Any) -> None:
 
 
 @worker_process_init.connect  # type: ignore[untyped-decorator]
-def _logs_in_child(**_: Any) -> None:
-    configure_logs(Settings().log_format)
+def _begin_child(**_: Any) -> None:
+    settings = Settings()
+    configure_logs(settings.log_format)
+    traces.start(settings.traces, "lirf-worker")
+
+
+@worker_process_shutdown.connect  # type: ignore[untyped-decorator]
+@worker_shutdown.connect  # type: ignore[untyped-decorator]  # with --pool=solo there is no other process
+def _end_child(**_: Any) -> None:
+    traces.stop()
 
 
 @worker_init.connect  # type: ignore[untyped-decorator]

@@ -16,6 +16,7 @@ from app.cli.verify import verify
 from app.client import JobFailedError, ProblemError
 from app.config import Settings
 from app.lirf.errors import InvalidInputError
+from app.traces import TracesUnavailableError, require
 
 ADDED = "lirf.commands"
 """The entry points that name functions which installed packages add as commands."""
@@ -71,6 +72,7 @@ def up(
 
     given = {"host": host, "port": port, "data_dir": data_dir}
     settings = Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    require(settings.traces)  # before there is a database, and a key that is shown once
     first_key = prepare(settings)
     if first_key:
         typer.echo(f"Admin key, shown this once: {first_key}")
@@ -93,6 +95,6 @@ def _added() -> EntryPoints:
 def main() -> None:
     try:
         cli()
-    except (ProblemError, JobFailedError, InvalidInputError) as error:
+    except (ProblemError, JobFailedError, InvalidInputError, TracesUnavailableError) as error:
         console.print(f"[red]{escape(str(error))}[/red]")
         sys.exit(1)

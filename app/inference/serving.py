@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 from torch import Tensor
 
+from app import traces
 from app.domain.errors import TooMany, Unavailable
 from app.inference.batcher import Batcher, DeadlineError, DrainingError, QueueFullError
 from app.inference.engine import Engine, ServedNet
@@ -67,7 +68,8 @@ class Serving:
             Unavailable: the engine was not free in time, or the service is stopping.
         """
         try:
-            return await self._batcher.submit(served, images, self._patience)
+            with traces.span("inference", images=len(images)):
+                return await self._batcher.submit(served, images, self._patience)
         except QueueFullError as error:
             self._reject("queue_full")
             raise TooMany(

@@ -5,6 +5,7 @@ from typing import Any
 
 import structlog
 
+from app import traces
 from app.config import Settings
 from app.db.models import Job
 from app.db.repositories import jobs
@@ -56,7 +57,8 @@ def run_job(vault: Vault, settings: Settings, job_id: str) -> str | None:
 
 def _work(vault: Vault, settings: Settings, job: Job, claim: Claim) -> None:
     try:
-        HANDLERS[JobKind(job.kind)](vault, job, claim, choose_compute(settings.device, settings.threads))
+        with traces.span(f"{job.kind} job", ordered=True, job=job.id, attempt=job.attempts):
+            HANDLERS[JobKind(job.kind)](vault, job, claim, choose_compute(settings.device, settings.threads))
         log.info("job_succeeded", job=job.id)
     except ClaimLostError:
         log.warning("claim_lost", job=job.id, fence=claim.fence)
