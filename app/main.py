@@ -31,7 +31,7 @@ from app.api.context import Context
 from app.api.express import Express
 from app.api.failures import AuthFailures
 from app.api.instruments import Metrics, RequestMetrics
-from app.api.middleware import Admission, AfterDecisions, BodyLimit, RequestId, SecurityHeaders
+from app.api.middleware import Admission, AfterDecisions, BodyLimit, Gate, RequestId, SecurityHeaders
 from app.api.oip import metrics as oip_metrics
 from app.api.oip import routes as oip
 from app.api.tracing import telemetry
@@ -95,14 +95,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     problems.install(app)
-    app.add_middleware(Express, context=partial(_context_of, app))
     app.add_middleware(RequestMetrics, metrics=measured)
     app.add_middleware(AfterDecisions, decided=partial(_decided, app), look=partial(_look, app))
-    app.add_middleware(Admission, most=settings.predictions_at_once, reject=measured.reject)
+    gate = Gate(settings.predictions_at_once)
+    app.add_middleware(Admission, gate=gate, reject=measured.reject)
     app.add_middleware(BodyLimit, limit_of=lambda path: _body_limit(settings, path))
     app.add_middleware(SecurityHeaders)
     app.add_middleware(problems.PlainProblems)
     app.add_middleware(RequestId)
+    app.add_middleware(Express, context=partial(_context_of, app), gate=gate, metrics=measured)
     for resource in (
         models,
         datasets,

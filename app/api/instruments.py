@@ -57,6 +57,11 @@ class Metrics:
             "lirf_rejected", "Predictions turned away.", ("reason",), registry=self.registry
         )
 
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count a request by its route's template and the time to the last byte of its answer."""
+        self.requests.labels(method, route, status).inc()
+        self.seconds.labels(method, route).observe(seconds)
+
     def batch(self, rows: int, waited: float, took: float) -> None:
         """Observe a batch: its images, and the seconds that the oldest waited and that all took."""
         self.batch_rows.observe(rows)
@@ -108,8 +113,7 @@ class RequestMetrics:
             await self._app(scope, receive, watched)
         finally:
             route = getattr(scope.get("route"), "path", UNMATCHED)
-            self._metrics.requests.labels(scope["method"], route, status).inc()
-            self._metrics.seconds.labels(scope["method"], route).observe(time.perf_counter() - started)
+            self._metrics.answered(scope["method"], route, status, time.perf_counter() - started)
 
 
 class _States(Collector):

@@ -17,6 +17,12 @@ REQUEST_ID_HEADER = "X-Request-ID"
 _USABLE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
+def request_id_of(scope: Scope) -> str:
+    """The id that the client gave the request, or a new one."""
+    given = Headers(scope=scope).get(REQUEST_ID_HEADER, "")
+    return given if _USABLE_ID.fullmatch(given) else f"req_{secrets.token_hex(10)}"
+
+
 class RequestId:
     """Takes the request's id from ``X-Request-ID`` or makes one; logs, ledger and answer carry it."""
 
@@ -27,8 +33,7 @@ class RequestId:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = Headers(scope=scope).get(REQUEST_ID_HEADER, "")
-        request_id = given if _USABLE_ID.fullmatch(given) else f"req_{secrets.token_hex(10)}"
+        request_id = request_id_of(scope)
 
         async def named(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -110,42 +115,60 @@ class AfterDecisions:
         await self._app(scope, receive, told)
 
 
+class Gate:
+    """Counts predictions that are being worked on, by whichever way; belongs to one event loop.
+
+    Args:
+        most: predictions at once.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._inside = 0
+
+    @property
+    def full(self) -> bool:
+        return self._inside >= self.most
+
+    def __enter__(self) -> None:
+        self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        self._inside -= 1
+
+
 class Admission:
-    """Turns predictions away, before anything of them is read, while ``most`` of them are being worked on.
+    """Turns predictions away, before anything of them is read, while the gate is full.
 
     Args:
         app: the application.
-        most: predictions at once.
+        gate: of all predictions.
         reject: called with the reason of each refusal.
     """
 
     RETRY_AFTER_SECONDS = 1
 
-    def __init__(self, app: ASGIApp, most: int, reject: Callable[[str], None]) -> None:
+    def __init__(self, app: ASGIApp, gate: Gate, reject: Callable[[str], None]) -> None:
         self._app = app
-        self._most = most
+        self._gate = gate
         self._reject = reject
-        self._inside = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not scope["path"].startswith(PREDICTIONS):
             await self._app(scope, receive, send)
-        elif self._inside >= self._most:
+        elif self._gate.full:
             self._reject("too_many_at_once")
             await self._refuse(scope, receive, send)
         else:
-            self._inside += 1
-            try:
+            with self._gate:
                 await self._app(scope, receive, send)
-            finally:
-                self._inside -= 1
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
         answer = problem(
             TooMany.status,
             TooMany.slug,
             TooMany.title,
-            f"{self._most} predictions are being worked on.",
+            f"{self._gate.most} predictions are being worked on.",
             remedy="Ask again in a second, or less at once.",
             headers={"Retry-After": str(self.RETRY_AFTER_SECONDS)},
         )

@@ -87,6 +87,7 @@ class Batcher(Generic[Key]):
         self._row_seconds = 0.0
         self._batches: set[asyncio.Task[None]] = set()
         self._draining = False
+        self._dispatching = False
 
     @property
     def waiting(self) -> int:
@@ -127,7 +128,7 @@ class Batcher(Generic[Key]):
         ]
         self._queue.extend(items)
         self._waiting += count
-        self._dispatch()
+        self._soon()
         try:
             answers = [await item.answer for item in items]
         finally:
@@ -156,7 +157,14 @@ class Batcher(Generic[Key]):
                 return
             self._waiting -= item.count
 
+    def _soon(self) -> None:
+        """Dispatch once all that is ready at this moment has entered, so that it can share a batch."""
+        if self._free and not self._dispatching:
+            self._dispatching = True
+            asyncio.get_running_loop().call_soon(self._dispatch)
+
     def _dispatch(self) -> None:
+        self._dispatching = False
         while self._free and (batch := list(self._next_batch())):
             self._free -= 1
             task = asyncio.get_running_loop().create_task(self._answer(batch))

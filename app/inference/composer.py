@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 from app.inference.cache import ByteBudgetCache
@@ -24,7 +25,14 @@ class NetKey:
     def of(cls, plan: NetworkPlan, target: StoredNetwork, modules: list[StoredModule]) -> Self:
         return cls(plan, target, tuple(module.digest for module in modules))
 
-    @property
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.plan, self.target, self.modules))
+
+    @cached_property
     def sealed(self) -> frozenset[str]:
         """Names of the sealed artifacts that the net is made of."""
         original = () if self.target.seal is None else (self.target.shallow, self.target.head)
@@ -45,21 +53,19 @@ class Composer:
         self._engine = engine
         self._nets: ByteBudgetCache[NetKey, ReadyNet] = ByteBudgetCache(budget, lambda net: net.pieces)
 
-    def net(self, plan: NetworkPlan, target: StoredNetwork, modules: list[StoredModule]) -> ReadyNet:
-        """The recover net of ``target`` with ``modules``, warm; without any, the target alone.
+    def net(self, key: NetKey, modules: list[StoredModule]) -> ReadyNet:
+        """The recover net of the key's target with ``modules``, warm; without any, the target alone.
 
         Raises:
             VaultSealed: if the net holds sealed knowledge and the vault is sealed, whether or not it is cached.
             Gone, Damaged: if that knowledge was destroyed or altered.
         """
-        key = NetKey.of(plan, target, modules)
         if key.sealed:
             self._vault.lock.require_open()
         return self._nets.get(key, lambda: self._compose(key, modules))
 
-    def ready(self, plan: NetworkPlan, target: StoredNetwork, modules: list[StoredModule]) -> ReadyNet | None:
+    def ready(self, key: NetKey) -> ReadyNet | None:
         """`net` if it is in memory and may be used as far as is known; never waits."""
-        key = NetKey.of(plan, target, modules)
         if key.sealed and not self._vault.lock.known_open:
             return None
         return self._nets.ready(key)

@@ -12,7 +12,7 @@ from app.db.repositories import deposits, models, rights
 from app.db.session import Session, Sessions
 from app.domain.errors import Gone, Invalid
 from app.domain.rights import Action, Caller
-from app.inference.composer import Composer
+from app.inference.composer import Composer, NetKey
 from app.inference.decoder import Decoder, decode_small
 from app.inference.engine import ServedNet
 from app.lirf.data.images import fit
@@ -20,7 +20,7 @@ from app.lirf.networks import InputSpec
 from app.services.find import find_dataset, find_model, require, served_version
 from app.services.plans import input_spec, network_plan, open_dataset, stored_modules, stored_network
 from app.services.views import ClassProbability, PredictionView
-from app.vault.networks import NetworkPlan, StoredModule, StoredNetwork
+from app.vault.networks import StoredModule
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,10 @@ class Entitlement:
         return "original" if self.version.base is None else "target"
 
     @cached_property
-    def parts(self) -> tuple[NetworkPlan, StoredNetwork, list[StoredModule]]:
-        """What `Composer.net` makes the caller's net of."""
-        return network_plan(self.model), stored_network(self.model, self.version), self.modules
+    def key(self) -> NetKey:
+        """Names the caller's net."""
+        stored = stored_network(self.model, self.version)
+        return NetKey.of(network_plan(self.model), stored, self.modules)
 
     @cached_property
     def spec(self) -> InputSpec:
@@ -108,12 +109,14 @@ def prepare_prediction(entitled: Entitlement, composer: Composer, images: Images
         VaultSealed, Gone, Damaged: of `Composer.net`.
     """
     loaded = images.load(entitled.spec)
-    return Prepared(entitled, ServedNet(composer.net(*entitled.parts), *entitled.names), loaded)
+    return Prepared(
+        entitled, ServedNet(composer.net(entitled.key, entitled.modules), *entitled.names), loaded
+    )
 
 
 def prepare_at_once(entitled: Entitlement, composer: Composer, images: Images) -> Prepared | None:
     """`prepare_prediction` if nothing has to be waited for; for the thread that serves everybody."""
-    net = composer.ready(*entitled.parts)
+    net = composer.ready(entitled.key)
     loaded = None if net is None else images.load_at_once(entitled.spec)
     return (
         None if net is None or loaded is None else Prepared(entitled, ServedNet(net, *entitled.names), loaded)

@@ -4,7 +4,7 @@ import anyio
 import httpx
 from fastapi import FastAPI, Request
 
-from app.api.middleware import Admission, BodyLimit
+from app.api.middleware import Admission, BodyLimit, Gate
 
 LIMIT = 1000
 
@@ -86,7 +86,7 @@ def test_predictions_beyond_those_being_worked_on_are_turned_away_before_they_ar
     async def models() -> str:
         return "listed"
 
-    app.add_middleware(Admission, most=1, reject=rejected.append)
+    app.add_middleware(Admission, gate=Gate(1), reject=rejected.append)
 
     async def steps() -> tuple[httpx.Response, httpx.Response, httpx.Response]:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://lirf") as client:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from app.db.session import Sessions
-from app.inference.composer import Composer
+from app.inference.composer import Composer, NetKey
 from app.inference.eager import EagerNet
 from app.inference.engine import Engine, ServedNet
 from app.inference.nets import ReadyNet
@@ -36,6 +36,14 @@ class Bank:
     modules: list[StoredModule]
     recover: RecoverNet
 
+    @property
+    def alone(self) -> NetKey:
+        return NetKey.of(PLAN, self.target, [])
+
+    @property
+    def recovering(self) -> NetKey:
+        return NetKey.of(PLAN, self.target, self.modules)
+
 
 @pytest.fixture
 def images() -> Tensor:
@@ -62,20 +70,20 @@ def bank(vault: Vault, sqlite_sessions: Sessions, images: Tensor) -> Bank:
 
 def test_a_net_is_composed_once_and_then_ready(vault: Vault, bank: Bank) -> None:
     composer = Composer(vault, 512 * MIB, ENGINE)
-    assert composer.net(PLAN, bank.target, bank.modules) is composer.net(PLAN, bank.target, bank.modules)
+    assert composer.net(bank.recovering, bank.modules) is composer.net(bank.recovering, bank.modules)
 
 
 def test_two_rights_never_share_a_net(vault: Vault, bank: Bank) -> None:
     composer = Composer(vault, 512 * MIB, ENGINE)
-    assert composer.net(PLAN, bank.target, []) is not composer.net(PLAN, bank.target, bank.modules)
+    assert composer.net(bank.alone, []) is not composer.net(bank.recovering, bank.modules)
 
 
 def test_a_net_of_erased_knowledge_leaves_memory_and_others_stay(vault: Vault, bank: Bank) -> None:
     composer = Composer(vault, 512 * MIB, ENGINE)
-    target, recover = composer.net(PLAN, bank.target, []), composer.net(PLAN, bank.target, bank.modules)
+    target, recover = composer.net(bank.alone, []), composer.net(bank.recovering, bank.modules)
     names = {module.digest for module in bank.modules}
     composer.forget_erased(lambda held: held)
-    assert composer.net(PLAN, bank.target, bank.modules) is recover
+    assert composer.net(bank.recovering, bank.modules) is recover
     asked: list[object] = []
 
     def nothing_left(held: set[str]) -> set[str]:
@@ -84,26 +92,26 @@ def test_a_net_of_erased_knowledge_leaves_memory_and_others_stay(vault: Vault, b
 
     composer.forget_erased(nothing_left)
     assert asked == [names]
-    assert composer.net(PLAN, bank.target, []) is target
-    assert composer.net(PLAN, bank.target, bank.modules) is not recover
+    assert composer.net(bank.alone, []) is target
+    assert composer.net(bank.recovering, bank.modules) is not recover
 
 
 def test_the_composed_net_answers_as_the_one_that_was_sealed(
     vault: Vault, bank: Bank, images: Tensor
 ) -> None:
     composer = Composer(vault, 512 * MIB, ENGINE)
-    composed = answers(composer.net(PLAN, bank.target, bank.modules), images)
+    composed = answers(composer.net(bank.recovering, bank.modules), images)
     sealed = answers(EagerNet(bank.recover, SPEC), images)
     assert torch.allclose(composed, sealed, atol=1e-5)
     assert torch.equal(composed.argmax(dim=1), sealed.argmax(dim=1))
-    target = answers(composer.net(PLAN, bank.target, []), images)
+    target = answers(composer.net(bank.alone, []), images)
     assert torch.equal(target[:, [3, 8]], torch.zeros(64, 2))
     assert not torch.equal(target, composed)
 
 
 def test_target_and_recover_net_hold_the_deep_part_once(vault: Vault, bank: Bank) -> None:
     composer = Composer(vault, 512 * MIB, ENGINE)
-    target, recover = composer.net(PLAN, bank.target, []), composer.net(PLAN, bank.target, bank.modules)
+    target, recover = composer.net(bank.alone, []), composer.net(bank.recovering, bank.modules)
     (shared,) = target.pieces.keys() & recover.pieces.keys()
     deep = sum(
         tensor.numel() * tensor.element_size()

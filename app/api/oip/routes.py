@@ -182,7 +182,7 @@ def _indexed(model: ModelView) -> dict[str, str]:
 @router.post("/repository/models/{model}/load")
 def post_load(served: Served, context: ContextDep) -> None:
     """Have the caller's net in memory, so that the first prediction need not wait for it."""
-    context.composer.net(*served.parts)
+    context.composer.net(served.key, served.modules)
 
 
 @router.post("/repository/models/{model}/unload")
