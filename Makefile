@@ -10,7 +10,7 @@ WORKERS ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-cifar10 serve test test-slow test-kserve check format bench bench-deposit bench-sealing security fuzz constraints clean
+.PHONY: help install demo demo-cifar10 serve test test-slow test-kserve check format bench bench-deposit bench-sealing bench-serving bench-engines security fuzz constraints clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -60,14 +60,20 @@ format: $(STAMP) ## Format the code and mend what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: bench-deposit ## Measure deposits and predictions; writes benchmarks/results/
-	$(BIN)/python -m benchmarks.predict
+bench: bench-deposit bench-serving ## Measure deposits and predictions; writes benchmarks/results/
 
 bench-deposit: $(STAMP) ## Deposits alone, beside plain loops; on real images with DATA= and WEIGHTS=
 	$(BIN)/python -m benchmarks.deposit $(if $(DATA),--data '$(DATA)') $(if $(WEIGHTS),--weights '$(WEIGHTS)')
 
 bench-sealing: $(STAMP) ## What the vault costs, beside plain bytes through the same database
 	$(BIN)/python -m benchmarks.sealing
+
+bench-serving: $(STAMP) ## Predictions beside LitServe, BentoML, eager PyTorch and the bare engine
+	$(BIN)/python -m benchmarks.serving
+
+bench-engines: $(STAMP) ## The engines that were considered, beside one another
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt 'onnx>=1.20' 'onnxruntime>=1.23'
+	$(BIN)/python -m benchmarks.engines
 
 security: $(STAMP) ## Attack the vault of a running service and count what was refused
 	$(BIN)/python -m security

@@ -24,11 +24,14 @@ IMAGES_PER_CLASS = 8
 
 @dataclass(frozen=True)
 class Bank:
-    """Where it listens, the caller's key for each net, and one encoded image."""
+    """Where it listens, a key for each net and an admin's, one encoded image, its process and its data folder."""
 
     url: str
     keys: dict[str, str]
     image: bytes
+    admin_key: str
+    pid: int
+    folder: Path
 
 
 @contextmanager
@@ -36,7 +39,11 @@ def open_bank(net: Network, spec: InputSpec, seed: int) -> Iterator[Bank]:
     """`lirf up` with ``net`` registered and two of its classes deposited in a single step: enough for speed."""
     chance = torch.Generator().manual_seed(seed)
     images = torch.randint(0, 256, (10 * IMAGES_PER_CLASS, *spec.shape), generator=chance, dtype=torch.uint8)
-    with running_service() as service, LirfClient(service.url, service.admin_key) as admin:
+    with (
+        TemporaryDirectory(prefix="lirf-bank-") as data,
+        running_service(LIRF_DATA_DIR=data) as service,
+        LirfClient(service.url, service.admin_key) as admin,
+    ):
         keys = {name: admin.create_key(name)["key"] for name in ("target", "recover")}
         admin.register_model(
             {
@@ -69,7 +76,7 @@ def open_bank(net: Network, spec: InputSpec, seed: int) -> Iterator[Bank]:
         )
         admin.wait(accepted["job"])
         admin.withdraw(accepted["deposits"], "A benchmark.", {"principal": "recover"})
-        yield Bank(service.url, keys, encode_png(images[0]))
+        yield Bank(service.url, keys, encode_png(images[0]), service.admin_key, service.pid, Path(data))
 
 
 def describe(bank: Bank) -> str:

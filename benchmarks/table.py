@@ -22,18 +22,6 @@ def deposits(record: dict[str, Any]) -> str:
     return "\n\n".join("\n".join(part) for part in parts)
 
 
-def predictions(record: dict[str, Any]) -> str:
-    lines = ["| through | net | | predictions per second | repeats | p50 ms | p95 ms | p99 ms |"]
-    lines.append("| --- | --- | --- | ---: | --- | ---: | ---: | ---: |")
-    for row in record["rows"]:
-        rate = row["predictions_per_second"]
-        how = f"clients: {row['clients']}" if "clients" in row else f"batch: {row['batch']}"
-        times = [row.get(f"p{rank}_ms", "") for rank in (50, 95, 99)]
-        through = {"http": "HTTP", "engine": "bare engine"}[row["through"]]
-        lines.append(_line([through, row["net"], how, rate["median"], _repeats(rate), *times]))
-    return "\n".join([*lines, "", _taken(record)])
-
-
 def sealing(record: dict[str, Any]) -> str:
     size, peaks = record["megabytes"], record["peak_megabytes"]
     lines = [f"| {size} MB in and out | seconds | repeats |", "| --- | ---: | --- |"]
@@ -51,7 +39,7 @@ def sealing(record: dict[str, Any]) -> str:
 def main() -> None:
     page = HERE / "README.md"
     text = page.read_text()
-    for name, render in (("deposit", deposits), ("predict", predictions), ("sealing", sealing)):
+    for name, render in (("deposit", deposits), ("sealing", sealing)):
         text = insert(text, name, render(json.loads((HERE / "results" / f"{name}.json").read_text())))
     page.write_text(text)
 

@@ -275,7 +275,7 @@ class Grant(Base):
     model_id: Mapped[str | None] = mapped_column(ForeignKey("models.id"), index=True)
     granted_by: Mapped[str] = mapped_column(ForeignKey("principals.id"))
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
-    expires_at: Mapped[datetime | None]
+    expires_at: Mapped[datetime | None] = mapped_column(index=True)
     revoked_at: Mapped[datetime | None]
 
     principal: Mapped[Principal] = relationship(lazy="joined", innerjoin=True, foreign_keys=[principal_id])

@@ -1,0 +1,167 @@
+"""The engine without a service: beside eager PyTorch, and what each withdrawn deposit costs.
+
+It runs in a process of its own, `python -m benchmarks.serving.engine`, whose OpenMP threads are as PyTorch's users have them.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from app.inference.compute import available_cores
+from app.inference.engine import Engine, ServedNet
+from app.lirf.filters import LogitFilter
+from app.lirf.module import DepositModule
+from app.lirf.networks import Network, default_split, published_state
+from app.lirf.pruning import prune
+from app.lirf.recover import RecoverNet
+from app.lirf.rows import take_rows, without_rows
+from benchmarks.impatience import IMPATIENT
+from benchmarks.measure import summary, taking_turns
+from benchmarks.subject import ARCHITECTURE, SPEC, original, random_images
+
+BATCHES = (1, 8, 64)
+MOST_DEPOSITS = 8
+PRUNE_RATIO = 0.5
+
+
+def in_a_process_of_its_own(seed: int, seconds: float, repeats: int) -> dict[str, Any]:
+    """`against_eager` and `by_deposits`, as ``engine`` and ``recover``."""
+    command = [sys.executable, "-m", "benchmarks.serving.engine"]
+    command += ["--seed", str(seed), "--seconds", str(seconds), "--repeats", str(repeats)]
+    environment = {**os.environ, **IMPATIENT}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def against_eager(seed: int, seconds: float, repeats: int) -> list[dict[str, Any]]:
+    """Images per second of ResNet-20 by batch, and how many times those of eager PyTorch on all cores."""
+    engine, plain = Engine(threads=available_cores()), original(seed).eval()
+    ready = ServedNet(engine.prepare(RecoverNet(original(seed)), SPEC))
+    images = random_images(max(BATCHES), seed)
+
+    @torch.inference_mode()
+    def eager(batch: Tensor) -> Tensor:
+        torch.set_num_threads(available_cores())
+        answers: Tensor = plain(SPEC.normalise(batch)).softmax(dim=1)
+        return answers
+
+    def compiled(batch: Tensor) -> Tensor:
+        torch.set_num_threads(1)
+        return engine.answer(ready, batch)
+
+    rates = _rates({"eager": eager, "engine": compiled}, images, BATCHES, seconds, repeats)
+    return [
+        {
+            "batch": batch,
+            "eager": summary(rates["eager", batch]),
+            "engine": summary(rates["engine", batch]),
+            "times_eager": _median_ratio(rates["engine", batch], rates["eager", batch]),
+        }
+        for batch in BATCHES
+    ]
+
+
+def by_deposits(seed: int, seconds: float, repeats: int) -> list[dict[str, Any]]:
+    """What an image costs with m deposits withdrawn, as a multiple of the target net's cost, by batch."""
+    engine = Engine(threads=available_cores())
+    torch.set_num_threads(1)
+    nets = {m: ServedNet(engine.prepare(recover_net(seed, m), SPEC)) for m in range(MOST_DEPOSITS + 1)}
+    images = random_images(max(BATCHES), seed)
+    contestants = {str(m): partial(engine.answer, served) for m, served in nets.items()}
+    rates = _rates(contestants, images, (1, 64), seconds, repeats)
+    return [
+        {
+            "deposits": m,
+            "batch": batch,
+            "images_per_second": summary(rates[str(m), batch]),
+            "times_target": _median_ratio(rates["0", batch], rates[str(m), batch]),
+        }
+        for batch in (1, 64)
+        for m in nets
+    ]
+
+
+def bare_rate(served: ServedNet, engine: Engine, images: Tensor, seconds: float) -> float:
+    """Images per second in a loop."""
+    torch.set_num_threads(1)
+    return _rate(partial(engine.answer, served), images, seconds)
+
+
+def bare_p50_ms(served: ServedNet, engine: Engine, image: Tensor, times: int = 1000) -> float:
+    """The median time of one image."""
+    torch.set_num_threads(1)
+    taken = []
+    for _ in range(times):
+        started = time.perf_counter()
+        engine.answer(served, image)
+        taken.append(time.perf_counter() - started)
+    return statistics.median(taken) * 1000
+
+
+def recover_net(seed: int, deposits: int) -> RecoverNet:
+    """Of random weights, with one class in each deposit's module; speed does not depend on what they know."""
+    net: Network = original(seed).eval()
+    split = default_split(ARCHITECTURE)
+    branch = published_state(prune(net.part(0, split), PRUNE_RATIO, SPEC.shape))
+    modules = [
+        DepositModule(branch | take_rows(net, (index,)), LogitFilter.of((index,)), split, PRUNE_RATIO)
+        for index in range(deposits)
+    ]
+    return RecoverNet(without_rows(net, range(deposits)), modules, split)
+
+
+def _rates(
+    contestants: Mapping[str, Callable[[Tensor], Tensor]],
+    images: Tensor,
+    batches: tuple[int, ...],
+    seconds: float,
+    repeats: int,
+) -> dict[tuple[str, int], list[float]]:
+    return taking_turns(
+        {
+            (name, batch): partial(_rate, run, images[:batch], seconds)
+            for batch in batches
+            for name, run in contestants.items()
+        },
+        repeats,
+    )
+
+
+def _rate(run: Callable[[Tensor], Tensor], batch: Tensor, seconds: float) -> float:
+    for _ in range(3):
+        run(batch)
+    started, count = time.perf_counter(), 0
+    while time.perf_counter() - started < seconds:
+        run(batch)
+        count += batch.shape[0]
+    return count / (time.perf_counter() - started)
+
+
+def _median_ratio(above: list[float], below: list[float]) -> float:
+    """Of the repeats, each with its neighbour in time."""
+    return round(statistics.median(one / other for one, other in zip(above, below, strict=True)), 2)
+
+
+def _main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seconds", type=float, default=0.5)
+    parser.add_argument("--repeats", type=int, default=3)
+    given = parser.parse_args()
+    order = (given.seed, given.seconds, given.repeats)
+    print(json.dumps({"engine": against_eager(*order), "recover": by_deposits(*order)}))
+
+
+if __name__ == "__main__":
+    _main()

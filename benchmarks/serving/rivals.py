@@ -1,0 +1,94 @@
+"""One small image per request: this service's target and recover nets, LitServe and BentoML, in turns."""
+
+import statistics
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from app.lirf.networks import InputSpec, Network
+from benchmarks.bank import MODEL, Bank
+from benchmarks.load import Outcome, load_apart
+from benchmarks.load_clients import Order
+from benchmarks.rivals import RIVALS, rival, write_model
+
+CLIENTS = (1, 8, 32, 128)
+WARM_UP_SECONDS = 1.5
+EXPECTED = {"litserve": '"class":', "bentoml": '"class":'}
+
+Orders = Mapping[str, Callable[[int, float], Order]]
+
+
+def own_orders(bank: Bank) -> dict[str, Callable[[int, float], Order]]:
+    """What is asked of this service, for each net, by so many clients for so many seconds."""
+
+    def order(net: str, clients: int, seconds: float) -> Order:
+        return Order(
+            f"{bank.url}/predict?model={MODEL}&top_k=1",
+            bank.image,
+            clients,
+            seconds,
+            WARM_UP_SECONDS,
+            headers=(f"Authorization: Bearer {bank.keys[net]}",),
+            expect=f'"net":"{net}"',
+        )
+
+    return {f"lirf {net}": partial(order, net) for net in bank.keys}
+
+
+@contextmanager
+def rival_orders(net: Network, spec: InputSpec, image: bytes, folder: Path) -> Iterator[Orders]:
+    """The same of each rival, which runs until the end of the block; only one is asked at a time."""
+
+    def order(name: str, url: str, clients: int, seconds: float) -> Order:
+        return Order(url, image, clients, seconds, WARM_UP_SECONDS, expect=EXPECTED[name])
+
+    model = folder / "rival.pt"
+    write_model(net, spec, model)
+    with ExitStack() as running:
+        urls = {name: running.enter_context(rival(name, model)) for name in RIVALS}
+        yield {name: partial(order, name, url) for name, url in urls.items()}
+
+
+def compare(orders: Orders, image: Path, seconds: float, repeats: int) -> list[dict[str, Any]]:
+    """Rows of every system and number of clients; each figure is the median of its repeats, taken in turns."""
+    found: dict[tuple[str, int], list[Outcome]] = {}
+    for _ in range(repeats):
+        for clients in CLIENTS:
+            for system, order in orders.items():
+                outcome = load_apart(order(clients, seconds), image)
+                found.setdefault((system, clients), []).append(outcome)
+                print(f"{system:13} {clients:4} clients {outcome.rps:8.1f} per second", flush=True)
+    return [_row(system, clients, outcomes) for (system, clients), outcomes in found.items()]
+
+
+def ratios(rows: Sequence[Mapping[str, Any]], own: str = "lirf target") -> list[dict[str, Any]]:
+    """Per number of clients, this service's throughput over the better rival's, and the p99 of both."""
+    found = []
+    for clients in CLIENTS:
+        here = next(row for row in rows if (row["system"], row["clients"]) == (own, clients))
+        others = [row for row in rows if row["clients"] == clients and row["system"] in EXPECTED]
+        best = max(others, key=lambda row: float(row["rps"]))
+        found.append(
+            {
+                "clients": clients,
+                "rps": round(here["rps"] / best["rps"], 2),
+                "better_rival": best["system"],
+                "p99_ms": here["p99_ms"],
+                "lowest_rival_p99_ms": min(row["p99_ms"] for row in others),
+            }
+        )
+    return found
+
+
+def _row(system: str, clients: int, outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    return {
+        "system": system,
+        "clients": clients,
+        "rps": statistics.median(one.rps for one in outcomes),
+        "p50_ms": statistics.median(one.p50_ms for one in outcomes),
+        "p99_ms": statistics.median(one.p99_ms for one in outcomes),
+        "errors": sum(one.errors for one in outcomes),
+        "repeats": [one.rps for one in outcomes],
+    }
