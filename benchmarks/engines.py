@@ -126,7 +126,7 @@ def _by_torch(net: Network) -> torch.nn.Module:
     from torch._inductor import config  # noqa: PLC0415  seconds to load, for one contestant
 
     config.freezing = True
-    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    net.to(memory_format=torch.channels_last)
     compiled: torch.nn.Module = torch.compile(net, dynamic=False)  # type: ignore[assignment]
     return compiled
 

@@ -1,4 +1,4 @@
-"""Write the newest results into ``benchmarks/README.md``: `python -m benchmarks.table`."""
+"""Write the newest results into the pages that show them: `python -m benchmarks.table`."""
 
 import json
 from pathlib import Path
@@ -36,12 +36,33 @@ def sealing(record: dict[str, Any]) -> str:
     return "\n".join([*lines, "", told, "", _taken(record)])
 
 
+def engines(record: dict[str, Any]) -> str:
+    batches = list(record["rows"][0]["images_per_second"])
+    lines = [_line(["network", "engine", *(f"batch {batch}" for batch in batches), "logits at most apart"])]
+    lines.append(_line(["---", "---", *["---:"] * (len(batches) + 1)]))
+    for row in record["rows"]:
+        rates = [
+            f"{row['images_per_second'][batch]['median']:,.0f} ({row['times_eager'][batch]:.2f})"
+            for batch in batches
+        ]
+        lines.append(_line([row["architecture"], row["engine"], *rates, f"{row['most_apart']:.1g}"]))
+    left_out = [f"Left out: {'; '.join(record['left_out'])}."] if record["left_out"] else []
+    return "\n".join([*lines, "", *left_out, _taken(record)])
+
+
+ADR = HERE.parent / "docs" / "adr" / "0022-nets-compiled-by-openvino.md"
+PLACES = (
+    ("deposit", deposits, HERE / "README.md"),
+    ("sealing", sealing, HERE / "README.md"),
+    ("engines", engines, ADR),
+)
+"""Of each result, what shows it and on which page."""
+
+
 def main() -> None:
-    page = HERE / "README.md"
-    text = page.read_text()
-    for name, render in (("deposit", deposits), ("sealing", sealing)):
-        text = insert(text, name, render(json.loads((HERE / "results" / f"{name}.json").read_text())))
-    page.write_text(text)
+    for name, render, page in PLACES:
+        record = json.loads((HERE / "results" / f"{name}.json").read_text())
+        page.write_text(insert(page.read_text(), name, render(record)))
 
 
 def _ratios(ratios: list[dict[str, Any]]) -> list[str]:

@@ -1,6 +1,6 @@
 """The engine without a service: beside eager PyTorch, and what each withdrawn deposit costs.
 
-It runs in a process of its own, `python -m benchmarks.serving.engine`, whose OpenMP threads are as PyTorch's users have them.
+It runs in a process of its own, whose OpenMP threads are as PyTorch's users have them.
 """
 
 import argparse
@@ -114,11 +114,18 @@ def recover_net(seed: int, deposits: int) -> RecoverNet:
     net: Network = original(seed).eval()
     split = default_split(ARCHITECTURE)
     branch = published_state(prune(net.part(0, split), PRUNE_RATIO, SPEC.shape))
-    modules = [
-        DepositModule(branch | take_rows(net, (index,)), LogitFilter.of((index,)), split, PRUNE_RATIO)
-        for index in range(deposits)
-    ]
+    chance = torch.Generator().manual_seed(seed)
+    modules = []
+    for index in range(deposits):
+        own = {name: _altered(tensor, chance) for name, tensor in branch.items()}
+        rows = take_rows(net, (index,))
+        modules.append(DepositModule(own | rows, LogitFilter.of((index,)), split, PRUNE_RATIO))
     return RecoverNet(without_rows(net, range(deposits)), modules, split)
+
+
+def _altered(tensor: Tensor, chance: torch.Generator) -> Tensor:
+    """Equal branches would be computed once."""
+    return tensor * (1 + 0.01 * torch.rand(tensor.shape, generator=chance))
 
 
 def _rates(

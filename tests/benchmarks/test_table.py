@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from benchmarks import table
+from benchmarks.serving.page import page as serving_page
 
 RESULTS = Path(table.__file__).parent / "results"
 MEASURED = {
@@ -28,13 +29,14 @@ def record() -> dict[str, Any]:
     return copy.deepcopy(json.loads((RESULTS / "deposit.json").read_text()))
 
 
-@pytest.mark.parametrize(
-    ("name", "render"),
-    [("deposit", table.deposits), ("predict", table.predictions), ("sealing", table.sealing)],
-)
-def test_the_page_shows_the_published_results(name: str, render: Any) -> None:
-    page = (RESULTS.parent / "README.md").read_text()
-    assert render(json.loads((RESULTS / f"{name}.json").read_text())) in page
+@pytest.mark.parametrize(("name", "render", "page"), table.PLACES)
+def test_the_page_shows_the_published_results(name: str, render: Any, page: Path) -> None:
+    assert render(json.loads((RESULTS / f"{name}.json").read_text())) in page.read_text()
+
+
+def test_serving_has_a_page_of_its_own_that_shows_the_published_results() -> None:
+    record = json.loads((RESULTS / "serving.json").read_text())
+    assert (RESULTS / "serving.md").read_text() == serving_page(record)
 
 
 def test_every_loop_and_every_ratio_has_its_line(record: dict[str, Any]) -> None:

@@ -100,19 +100,18 @@ def withdrawn_deposits(session: Session, model_id: str, principal_id: str) -> Se
 
 
 def next_expiry(session: Session, model_id: str) -> datetime | None:
-    """When the next live grant or withdrawal that concerns the model expires; null if none will."""
-    of_model = select(Deposit.id).where(Deposit.model_id == model_id)
+    """When the next live withdrawal from the model, or grant on anything, expires; null if none will.
+
+    Grants on other models count as well: an index tells the next of all, where telling those of one model means to
+    look at each; a time that is too early only has a right read again.
+    """
     ending = (
         select(func.min(Withdrawal.expires_at)).where(
             Withdrawal.model_id == model_id,
             Withdrawal.ended_at.is_(None),
             Withdrawal.expires_at > now_epoch(),
         ),
-        select(func.min(Grant.expires_at)).where(
-            or_(Grant.model_id == model_id, Grant.deposit_id.in_(of_model)),
-            Grant.revoked_at.is_(None),
-            Grant.expires_at > now_epoch(),
-        ),
+        select(func.min(Grant.expires_at)).where(Grant.revoked_at.is_(None), Grant.expires_at > now_epoch()),
     )
     return min((found for found in map(session.scalar, ending) if found is not None), default=None)
 
