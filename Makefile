@@ -86,5 +86,5 @@ constraints: $(STAMP) ## Write the installed versions to constraints.txt
 		$(BIN)/python -m pip freeze --exclude-editable; } \
 		| sed -E 's/^(torch|torchvision)==.*/& ; platform_machine == "x86_64"/' > constraints.txt
 
-clean: ## Delete .venv, .venv-kserve, caches and the embedded service's data
-	rm -rf $(VENV) $(KSERVE) var .mypy_cache .ruff_cache .pytest_cache .hypothesis build
+clean: ## Delete all .venv folders, caches and the embedded service's data
+	rm -rf $(VENV) $(KSERVE) .venv-litserve .venv-bentoml var .mypy_cache .ruff_cache .pytest_cache .hypothesis build

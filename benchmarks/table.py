@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from benchmarks.serving.page import summary
 from experiments.demo_tables import insert
 from experiments.record import describe_hardware
 
@@ -55,6 +56,7 @@ PLACES = (
     ("deposit", deposits, HERE / "README.md"),
     ("sealing", sealing, HERE / "README.md"),
     ("engines", engines, ADR),
+    ("serving", summary, HERE.parent / "README.md"),
 )
 """Of each result, what shows it and on which page."""
 

@@ -35,11 +35,16 @@ class Part:
     """One compiled piece: rows [N, ...] -> float32 [N, ...].
 
     Args:
+        size: bytes of its weights.
         model: for any number of rows.
         single: for one row, or None.
+
+    Attributes:
+        bytes: of all that is compiled.
     """
 
-    def __init__(self, model: ov.CompiledModel, single: ov.CompiledModel | None = None) -> None:
+    def __init__(self, size: int, model: ov.CompiledModel, single: ov.CompiledModel | None = None) -> None:
+        self.bytes = size if single is None else 2 * size
         self._model = model
         self._single = single
         self._requests = threading.local()
@@ -145,12 +150,12 @@ class Compiler:
         if not _weights(deep):  # nothing to share: it rides along behind each shallow part
             front = self._front(spec, [nn.Sequential(part, deep) for part in shallow])
             _require_features(front, rows)
-            return CompiledNet(front, None, rows, _sizes(front, shallow))
+            return CompiledNet(front, None, rows, {id(front): front.bytes})
         front = self._front(spec, shallow)
         name = (deep_name, head_name if _weights(before_rows) else None)
         shared = self._deep_parts.get(name, lambda: self._deep(front.output_shape, deep))
         _require_features(shared, rows)
-        return CompiledNet(front, shared, rows, _sizes(front, shallow) | {name: _weights(deep)})
+        return CompiledNet(front, shared, rows, {id(front): front.bytes, name: shared.bytes})
 
     def _front(self, spec: InputSpec, parts: Sequence[nn.Module]) -> Part:
         """All parts on the same images, their answers one after the other: [N, C, H, W] -> [parts · N, ...]."""
@@ -160,19 +165,19 @@ class Compiler:
             ends = [lower(part, value) for part in parts]
             return ov.Model([ops.concat(ends, 0) if len(ends) > 1 else ends[0]], [entry])
 
-        small = sum(map(_weights, parts)) <= SMALL_BYTES
-        return Part(self._compiled(lowered(ANY)), self._compiled(lowered(1)) if small else None)
+        size = sum(map(_weights, parts))
+        single = self._compiled(lowered(1)) if size <= SMALL_BYTES else None
+        return Part(size, self._compiled(lowered(ANY)), single)
 
     def _deep(self, shape: tuple[int, ...], deep: Network) -> Part:
         entry, value = features(shape)
-        return Part(self._compiled(ov.Model([lower(deep, value)], [entry])))
+        return Part(_weights(deep), self._compiled(ov.Model([lower(deep, value)], [entry])))
 
     def _compiled(self, model: ov.Model) -> ov.CompiledModel:
-        return self._core.compile_model(model, "CPU", self._settings)
-
-
-def _sizes(front: Part, parts: Sequence[nn.Module]) -> dict[Hashable, int]:
-    return {id(front): sum(map(_weights, parts))}
+        try:
+            return self._core.compile_model(model, "CPU", self._settings)
+        except RuntimeError as error:
+            raise NotLoweredError(f"OpenVINO refused it: {error}") from error
 
 
 def _require_features(last: Part, rows: Rows) -> None:

@@ -84,7 +84,7 @@ def _lowered(root: nn.Module, node: fx.Node, values: Mapping[fx.Node, Any]) -> A
         raise NotLoweredError(f"no rule for {name}")
     try:
         return rule(*args, **kwargs)
-    except TypeError as error:
+    except (TypeError, RuntimeError) as error:  # of Python, of OpenVINO
         raise NotLoweredError(f"{name} is called in a way that is not known: {error}") from error
 
 

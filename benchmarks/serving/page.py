@@ -32,6 +32,23 @@ def page(record: dict[str, Any]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def summary(record: dict[str, Any]) -> str:
+    """What the project's front page tells of it."""
+    rates = {(row["system"], row["clients"]): row for row in record["rows"]}
+    head = ("clients", "target net", "recover net", "LitServe", "BentoML", "p99 ms of the four")
+    systems = ("lirf target", "lirf recover", "litserve", "bentoml")
+    lines = [
+        (
+            one["clients"],
+            *(f"{rates[system, one['clients']]['rps']:,.0f}" for system in systems),
+            ", ".join(f"{rates[system, one['clients']]['p99_ms']:.0f}" for system in systems),
+        )
+        for one in record["ratios"]
+    ]
+    rest = [_limit(record["limit"]), _cold(record["cold"]), _flood(record["flood"])]
+    return "\n\n".join([_table(head, lines), _list(rest), _taken(record)])
+
+
 def _systems(rows: Iterable[dict[str, Any]]) -> str:
     head = ("system", "clients", "per second", "repeats", "p50 ms", "p99 ms", "errors")
     return _table(
