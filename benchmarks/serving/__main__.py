@@ -2,10 +2,12 @@
 
 import argparse
 import json
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.bank import describe, open_bank
+from benchmarks.rivals import write_model
 from benchmarks.serving.cold import first_answers
 from benchmarks.serving.crowd import with_many_rights
 from benchmarks.serving.engine import in_a_process_of_its_own
@@ -34,9 +36,10 @@ def main() -> None:
         image = folder / "image.png"
         image.write_bytes(bank.image)
         print(f"answered by: {describe(bank)}", flush=True)
-        with rival_orders(net, SPEC, bank.image, folder) as rivals:
-            orders = own_orders(bank) | dict(rivals)
-            rows = compare(orders, image, options.seconds, options.repeats)
+        model = folder / "rival.pt"
+        write_model(net, SPEC, model)
+        rivals = partial(rival_orders, model, bank.image)
+        rows = compare(own_orders(bank), rivals, image, options.seconds, options.repeats)
         limit = against_the_limit(bank, options.seed, options.seconds, options.repeats, folder)
         rights = with_many_rights(bank, image, options.seconds)
         flooded = flood(bank)

@@ -2,16 +2,15 @@
 
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from app.lirf.networks import InputSpec, Network
 from benchmarks.bank import MODEL, Bank
 from benchmarks.load import Outcome, load_apart
 from benchmarks.load_clients import Order
-from benchmarks.rivals import RIVALS, rival, write_model
+from benchmarks.rivals import RIVALS, rival
 
 CLIENTS = (1, 8, 32, 128)
 WARM_UP_SECONDS = 1.5
@@ -38,28 +37,42 @@ def own_orders(bank: Bank) -> dict[str, Callable[[int, float], Order]]:
 
 
 @contextmanager
-def rival_orders(net: Network, spec: InputSpec, image: bytes, folder: Path) -> Iterator[Orders]:
-    """The same of each rival, which runs until the end of the block; only one is asked at a time."""
+def rival_orders(model: Path, image: bytes) -> Iterator[Orders]:
+    """The same of each rival, which is started and runs until the end of the block.
+
+    Args:
+        model: a file of `write_model`.
+        image: the PNG that is sent.
+    """
 
     def order(name: str, url: str, clients: int, seconds: float) -> Order:
         return Order(url, image, clients, seconds, WARM_UP_SECONDS, expect=EXPECTED[name])
 
-    model = folder / "rival.pt"
-    write_model(net, spec, model)
     with ExitStack() as running:
         urls = {name: running.enter_context(rival(name, model)) for name in RIVALS}
         yield {name: partial(order, name, url) for name, url in urls.items()}
 
 
-def compare(orders: Orders, image: Path, seconds: float, repeats: int) -> list[dict[str, Any]]:
-    """Rows of every system and number of clients; each figure is the median of its repeats, taken in turns."""
+def compare(
+    own: Orders,
+    others: Callable[[], AbstractContextManager[Orders]],
+    image: Path,
+    seconds: float,
+    repeats: int,
+) -> list[dict[str, Any]]:
+    """Rows of every system and number of clients; each figure is the median of its repeats, taken in turns.
+
+    Rivals are started anew for each repeat: BentoML's dispatcher keeps what it has learned of 128 clients, and then answers
+    a single one twelve times a second.
+    """
     found: dict[tuple[str, int], list[Outcome]] = {}
     for _ in range(repeats):
-        for clients in CLIENTS:
-            for system, order in orders.items():
-                outcome = load_apart(order(clients, seconds), image)
-                found.setdefault((system, clients), []).append(outcome)
-                print(f"{system:13} {clients:4} clients {outcome.rps:8.1f} per second", flush=True)
+        with others() as started:
+            for clients in CLIENTS:
+                for system, order in (dict(own) | dict(started)).items():
+                    outcome = load_apart(order(clients, seconds), image)
+                    found.setdefault((system, clients), []).append(outcome)
+                    print(f"{system:13} {clients:4} clients {outcome.rps:8.1f} per second", flush=True)
     return [_row(system, clients, outcomes) for (system, clients), outcomes in found.items()]
 
 

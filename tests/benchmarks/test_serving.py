@@ -1,5 +1,7 @@
 """What `make bench-serving` says of its figures, and the crowd that it brings."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +54,9 @@ def test_the_ratio_is_that_to_the_better_rival_and_the_p99_that_of_the_steadier(
     }
 
 
-def test_systems_take_turns_and_medians_count(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_systems_take_turns_rivals_start_anew_and_medians_count(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     asked: list[tuple[str, int]] = []
     rates = iter([5.0, 50.0, 7.0, 70.0, 6.0, 60.0])
 
@@ -62,8 +66,18 @@ def test_systems_take_turns_and_medians_count(monkeypatch: pytest.MonkeyPatch, t
 
     monkeypatch.setattr(rivals, "load_apart", told)
     monkeypatch.setattr(rivals, "CLIENTS", (4,))
-    orders: Any = {name: lambda clients, _seconds, name=name: (name, clients) for name in ("slow", "fast")}
-    rows = rivals.compare(orders, tmp_path / "image.png", 1.0, 3)
+    starts = []
+
+    def order(name: str) -> Any:
+        return lambda clients, _seconds: (name, clients)
+
+    @contextmanager
+    def others() -> Iterator[Any]:
+        starts.append(1)
+        yield {"fast": order("fast")}
+
+    rows = rivals.compare({"slow": order("slow")}, others, tmp_path / "image.png", 1.0, 3)
+    assert len(starts) == 3
     assert asked == [("slow", 4), ("fast", 4)] * 3
     assert [(one["system"], one["rps"], one["errors"]) for one in rows] == [
         ("slow", 6.0, 3),
