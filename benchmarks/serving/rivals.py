@@ -62,8 +62,8 @@ def compare(
 ) -> list[dict[str, Any]]:
     """Rows of every system and number of clients; each figure is the median of its repeats, taken in turns.
 
-    Rivals are started anew for each repeat: BentoML's dispatcher keeps what it has learned of 128 clients, and then answers
-    a single one twelve times a second.
+    Rivals are started anew for each repeat: BentoML's dispatcher keeps what it has learned of 128 clients, and answers a
+    single one twelve times a second afterwards.
     """
     found: dict[tuple[str, int], list[Outcome]] = {}
     for _ in range(repeats):
