@@ -62,8 +62,8 @@ def compare(
 ) -> list[dict[str, Any]]:
     """Rows of every system and number of clients; each figure is the median of its repeats, taken in turns.
 
-    Rivals are started anew for each repeat: BentoML's dispatcher keeps what it has learned of 128 clients, and answers a
-    single one twelve times a second afterwards.
+    Rivals are started anew for each repeat: BentoML's dispatcher keeps what it has learned of 128 clients, and would
+    answer a single one twelve times a second.
     """
     found: dict[tuple[str, int], list[Outcome]] = {}
     for _ in range(repeats):
