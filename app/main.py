@@ -1,6 +1,5 @@
 """The web application; `create_app` is the only wiring."""
 
-import gc
 import threading
 import time
 from collections.abc import AsyncIterator
@@ -72,8 +71,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         ]
         for keeper in keepers:
             keeper.start()
-        gc.collect()
-        gc.freeze()  # a full collection would else go through everything that was imported, for 0.2 s
         yield
         stop.set()
         for keeper in keepers:

@@ -1,5 +1,6 @@
 """The embedded service: migrations, first key, worker, api, in this order and down again in reverse."""
 
+import gc
 import socket
 from collections.abc import Callable
 
@@ -66,4 +67,6 @@ class _AnnouncingServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
+            gc.collect()
+            gc.freeze()  # or each full collection goes through all that was imported, while predictions wait
             self._announce()

@@ -10,7 +10,6 @@ import importlib.util
 import io
 import os
 import statistics
-import time
 import warnings
 from collections.abc import Callable
 from functools import partial
@@ -33,7 +32,7 @@ from app.inference.lowering import ANY, lower, pixels
 from app.lirf.networks import Network, create
 from app.lirf.recover import RecoverNet
 from app.lirf.train import seed_everything
-from benchmarks.measure import summary, taking_turns
+from benchmarks.measure import rate, summary, taking_turns
 from benchmarks.subject import SPEC, random_images
 from experiments.record import circumstances, write_record
 
@@ -76,7 +75,7 @@ def _measured(architecture: str, seed: int, seconds: float, repeats: int) -> lis
     images = random_images(max(BATCHES), seed)
     rates = taking_turns(
         {
-            (name, batch): partial(_rate, run, images[:batch], seconds)
+            (name, batch): partial(_on_all_cores, run, images[:batch], seconds)
             for batch in BATCHES
             for name, run in engines.items()
         },
@@ -177,15 +176,9 @@ def _by_openvino(net: Network, precision: str) -> Run:
     return run
 
 
-def _rate(run: Run, batch: Tensor, seconds: float) -> float:
+def _on_all_cores(run: Run, batch: Tensor, seconds: float) -> float:
     torch.set_num_threads(available_cores())
-    for _ in range(3):
-        run(batch)
-    started, count = time.perf_counter(), 0
-    while time.perf_counter() - started < seconds:
-        run(batch)
-        count += batch.shape[0]
-    return count / (time.perf_counter() - started)
+    return rate(run, batch, seconds)
 
 
 def _against_eager(run: Run, eager: Run, seed: int) -> tuple[float, float]:

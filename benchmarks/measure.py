@@ -1,8 +1,11 @@
 """Repeats that take turns, so that a busy moment of the machine meets every contestant alike."""
 
 import statistics
+import time
 from collections.abc import Callable, Mapping
 from typing import TypeVar
+
+from torch import Tensor
 
 Name = TypeVar("Name")
 
@@ -14,6 +17,17 @@ def taking_turns(contestants: Mapping[Name, Callable[[], float]], repeats: int) 
         for name, measure in contestants.items():
             measured[name].append(measure())
     return measured
+
+
+def rate(run: Callable[[Tensor], object], batch: Tensor, seconds: float) -> float:
+    """Rows per second that ``run`` takes when it is given ``batch`` again and again, after three times unmeasured."""
+    for _ in range(3):
+        run(batch)
+    started, count = time.perf_counter(), 0
+    while time.perf_counter() - started < seconds:
+        run(batch)
+        count += batch.shape[0]
+    return count / (time.perf_counter() - started)
 
 
 def summary(values: list[float]) -> dict[str, float | list[float]]:

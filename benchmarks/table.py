@@ -6,7 +6,7 @@ from typing import Any
 
 from benchmarks.serving.page import summary
 from experiments.demo_tables import insert
-from experiments.record import describe_hardware
+from experiments.record import describe_taken
 
 HERE = Path(__file__).resolve().parent
 
@@ -19,7 +19,7 @@ def deposits(record: dict[str, Any]) -> str:
         cells = [f"`{row['loop']}`", row["what"], row["precision"], rate["median"], _repeats(rate)]
         lines.append(_line([*cells, row["samples_per_second"], row["seconds_per_epoch"]]))
     parts = [lines, _ratios(record["ratios"]), [_whole(record["whole_deposit"])]]
-    parts += [[_retraining(record["retraining"])], [_setting(record)], [_taken(record)]]
+    parts += [[_retraining(record["retraining"])], [_setting(record)], [describe_taken(record)]]
     return "\n\n".join("\n".join(part) for part in parts)
 
 
@@ -34,7 +34,7 @@ def sealing(record: dict[str, Any]) -> str:
         f"Sealed takes **{record['ratio']:.2f}** times as long as plain. Peak memory above the tensors: "
         f"{peaks['storing']} MB while storing, {peaks['loading']} MB while loading."
     )
-    return "\n".join([*lines, "", told, "", _taken(record)])
+    return "\n".join([*lines, "", told, "", describe_taken(record)])
 
 
 def engines(record: dict[str, Any]) -> str:
@@ -48,7 +48,7 @@ def engines(record: dict[str, Any]) -> str:
         ]
         lines.append(_line([row["architecture"], row["engine"], *rates, f"{row['most_apart']:.1g}"]))
     left_out = [f"Left out: {'; '.join(record['left_out'])}."] if record["left_out"] else []
-    return "\n".join([*lines, "", *left_out, _taken(record)])
+    return "\n".join([*lines, "", *left_out, describe_taken(record)])
 
 
 ADR = HERE.parent / "docs" / "adr" / "0022-nets-compiled-by-openvino.md"
@@ -116,15 +116,6 @@ def _line(cells: list[Any]) -> str:
 
 def _repeats(rate: dict[str, Any]) -> str:
     return ", ".join(str(value) for value in rate["repeats"])
-
-
-def _taken(record: dict[str, Any]) -> str:
-    hardware = record["hardware"]
-    return (
-        f"Seed {record['seed']}; {describe_hardware(hardware)}, load {hardware['load_before']} from other work; "
-        f"torch {record['versions']['torch']}; commit `{record['commit'][:10]}`; "
-        f"`{record['command']}`. {record['notes']}"
-    )
 
 
 if __name__ == "__main__":

@@ -79,6 +79,16 @@ def describe_hardware(machine: dict[str, Any]) -> str:
     return f"{machine['cores']} cores of {machine['processor']}, {machine['memory_gib']:.0f} GiB"
 
 
+def describe_taken(record: dict[str, Any]) -> str:
+    """Under which circumstances a record's figures were measured, and by which command."""
+    machine = record["hardware"]
+    return (
+        f"Seed {record['seed']}; {describe_hardware(machine)}, load {machine['load_before']} from other work; "
+        f"torch {record['versions']['torch']}; commit `{record['commit'][:10]}`; "
+        f"`{record['command']}`. {record['notes']}"
+    )
+
+
 def _processor() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()

@@ -29,6 +29,7 @@ from app.services.predict import EncodedImages, Entitlement, Prepared, prepare_a
 PATH = "/predict"
 DEFAULT_TOP_K = 5
 MOST_CLASSES = 1000
+LONGEST_NUMBER = len(str(MOST_CLASSES))
 IMAGES = {name.encode() for name in IMAGE_TYPES}
 ENTITLING = {b"authorization", b"x-api-key"}
 OK = 200
@@ -97,22 +98,21 @@ class Express:
         if prepared is None:
             return _again(read, receive)
         named = [*HEADERS, (REQUEST_ID_HEADER.lower().encode(), request_id_of(scope).encode())]
-        status = OK
+        status, headers = OK, named
         try:
             answer = await while_connected(Request(scope, receive), _probabilities(context, prepared))
             views = prepared.views(answer, asked.top_k)
             context.metrics.count_predictions(views)
-            await _send(send, OK, named, to_json(views[0]))
+            body = to_json(views[0])
         except ServiceError as refusal:
             told = service_problem(refusal)
-            status = told.status_code
-            await _send(send, status, _over(named, told.raw_headers), bytes(told.body))
+            status, headers, body = told.status_code, _over(named, told.raw_headers), bytes(told.body)
         except ClientDisconnect:
-            status = hung_up().status_code
-            await _send(send, status, named, b"")
+            status, body = hung_up().status_code, b""
         except Exception:
             log.exception("express_failed")
             return _again(read, receive)  # the route tries once more, and tells what is wrong
+        await _send(send, status, headers, body)
         self._metrics.answered("POST", PATH, status, time.perf_counter() - started)
         return None
 
@@ -127,7 +127,12 @@ def _asked(scope: Scope) -> Asked | None:
     query = dict(pairs)
     top_k = query.pop("top_k", str(DEFAULT_TOP_K))
     model = query.pop("model", "")
-    plain = top_k.isascii() and top_k.isdigit() and 1 <= int(top_k[:5]) <= MOST_CLASSES
+    plain = (
+        len(top_k) <= LONGEST_NUMBER
+        and top_k.isascii()
+        and top_k.isdigit()
+        and 1 <= int(top_k) <= MOST_CLASSES
+    )
     if query or not model or not plain or len({name for name, _ in pairs}) < len(pairs):
         return None
     return Asked(model, int(top_k))

@@ -26,7 +26,7 @@ from app.lirf.pruning import prune
 from app.lirf.recover import RecoverNet
 from app.lirf.rows import take_rows, without_rows
 from benchmarks.impatience import IMPATIENT
-from benchmarks.measure import summary, taking_turns
+from benchmarks.measure import rate, summary, taking_turns
 from benchmarks.subject import ARCHITECTURE, SPEC, original, random_images
 
 BATCHES = (1, 8, 64)
@@ -95,7 +95,7 @@ def by_deposits(seed: int, seconds: float, repeats: int) -> list[dict[str, Any]]
 def bare_rate(served: ServedNet, engine: Engine, images: Tensor, seconds: float) -> float:
     """Images per second in a loop."""
     torch.set_num_threads(1)
-    return _rate(partial(engine.answer, served), images, seconds)
+    return rate(partial(engine.answer, served), images, seconds)
 
 
 def bare_p50_ms(served: ServedNet, engine: Engine, image: Tensor, times: int = 1000) -> float:
@@ -137,22 +137,12 @@ def _rates(
 ) -> dict[tuple[str, int], list[float]]:
     return taking_turns(
         {
-            (name, batch): partial(_rate, run, images[:batch], seconds)
+            (name, batch): partial(rate, run, images[:batch], seconds)
             for batch in batches
             for name, run in contestants.items()
         },
         repeats,
     )
-
-
-def _rate(run: Callable[[Tensor], Tensor], batch: Tensor, seconds: float) -> float:
-    for _ in range(3):
-        run(batch)
-    started, count = time.perf_counter(), 0
-    while time.perf_counter() - started < seconds:
-        run(batch)
-        count += batch.shape[0]
-    return count / (time.perf_counter() - started)
 
 
 def _median_ratio(above: list[float], below: list[float]) -> float:

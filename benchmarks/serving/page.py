@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from experiments.record import describe_hardware
+from experiments.record import describe_taken
 
 
 def page(record: dict[str, Any]) -> str:
     """Every figure of the record, and under which circumstances it was taken."""
     parts = [
         "# Serving",
-        _taken(record),
+        describe_taken(record),
         "![Predictions per second, p99, and the cost of deposits](serving.png)",
         "## One small image per request",
         _systems(record["rows"]),
@@ -46,7 +46,7 @@ def summary(record: dict[str, Any]) -> str:
         for one in record["ratios"]
     ]
     rest = [_limit(record["limit"]), _cold(record["cold"]), _flood(record["flood"])]
-    return "\n\n".join([_table(head, lines), _list(rest), _taken(record)])
+    return "\n\n".join([_table(head, lines), _list(rest), describe_taken(record)])
 
 
 def _systems(rows: Iterable[dict[str, Any]]) -> str:
@@ -127,12 +127,3 @@ def _list(lines: Iterable[str]) -> str:
 def _table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(str(cell) for cell in line)} |" for line in lines)
-
-
-def _taken(record: dict[str, Any]) -> str:
-    hardware = record["hardware"]
-    return (
-        f"Seed {record['seed']}; {describe_hardware(hardware)}, load {hardware['load_before']} from other work; "
-        f"torch {record['versions']['torch']}; commit `{record['commit'][:10]}`; `{record['command']}`. "
-        f"{record['notes']}"
-    )

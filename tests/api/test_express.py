@@ -7,6 +7,8 @@ import httpx
 import pytest
 
 from app.api import express
+from app.domain.errors import TooMany
+from app.inference.serving import Serving
 from app.lirf.data.images import encode_png
 from app.lirf.data.source import open_source
 
@@ -86,6 +88,7 @@ UNUSUAL: dict[str, tuple[Json, int]] = {
     "another model": ({"query": "model=nobody"}, 404),
     "a model twice": ({"query": "model={model}&model={model}"}, 200),
     "too many classes": ({"query": "model={model}&top_k=1001"}, 422),
+    "a number behind zeros": ({"query": "model={model}&top_k=00100999"}, 422),
     "no class": ({"query": "model={model}&top_k=0"}, 422),
     "a word for a number": ({"query": "model={model}&top_k=five"}, 422),
     "a long number": ({"query": "model={model}&top_k=" + "9" * 5000}, 422),
@@ -114,3 +117,33 @@ def test_what_is_unusual_is_left_to_the_route_with_its_whole_body(
         assert answer.json()["remedy"]
     else:
         assert answer.status_code == status
+
+
+def test_a_busy_engine_is_told_of_as_by_the_route(
+    ask: Callable[..., httpx.Response], owner: Headers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def busy(*_: object) -> None:
+        raise TooMany("9 images wait already.", "Ask again later.", retry_after=3)
+
+    monkeypatch.setattr(Serving, "probabilities", busy)
+    fast = ask(headers={**owner, **PNG, "X-Request-ID": "mine"})
+    slow = ask(headers={"Authorization": owner["Authorization"].replace("Bearer", "bearer"), **PNG})
+    assert (fast.status_code, fast.headers["retry-after"], fast.headers["x-request-id"]) == (429, "3", "mine")
+    assert fast.json() == slow.json()
+    assert {*fast.headers} == {*slow.headers}
+    assert fast.headers["content-type"] == slow.headers["content-type"] == "application/problem+json"
+
+
+def test_after_an_unexpected_error_the_route_tries_once_more(
+    ask: Callable[..., httpx.Response], expressed: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, failures = Serving.probabilities, iter([RuntimeError("once")])
+
+    async def failing_once(*arguments: Any) -> Any:
+        if error := next(failures, None):
+            raise error
+        return await real(*arguments)
+
+    monkeypatch.setattr(Serving, "probabilities", failing_once)
+    assert ask().status_code == 200
+    assert not expressed

@@ -14,10 +14,12 @@ from app.inference.engine import Engine, ServedNet
 from app.inference.lowering import NotLoweredError
 from app.lirf.filters import LogitFilter
 from app.lirf.module import DepositModule
-from app.lirf.networks import InputSpec, Network, classifier, create, default_split, published_state
+from app.lirf.networks import InputSpec, Network, create, default_split, published_state
 from app.lirf.pruning import prune
 from app.lirf.recover import RecoverNet
 from app.lirf.rows import take_rows, without_rows
+
+from .warmed import warmed
 
 SPEC = InputSpec(3, 32, 32, (0.5, 0.45, 0.4), (0.25, 0.2, 0.3))
 CLASSES = 10
@@ -27,18 +29,6 @@ MOST_APART = 1e-4
 @pytest.fixture(scope="module")
 def compiler() -> Compiler:
     return Compiler(2)
-
-
-def warmed(net: Network, seed: int = 1) -> Network:
-    """BatchNorm statistics that matter, as training leaves them."""
-    chance = torch.Generator().manual_seed(seed)
-    for module in net.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            assert module.running_mean is not None
-            assert module.running_var is not None
-            module.running_mean.normal_(0, 0.3, generator=chance)
-            module.running_var.uniform_(0.5, 2, generator=chance)
-    return net.eval()
 
 
 def module(net: Network, split: int, classes: tuple[int, ...] | None, seed: int) -> DepositModule:
@@ -178,4 +168,3 @@ def test_a_net_that_cannot_be_compiled_is_served_by_pytorch() -> None:
 def test_an_engine_that_shall_not_compile_leaves_nets_to_pytorch() -> None:
     net = composed("resnet20", [])
     assert isinstance(Engine(compiles=False).prepare(net, SPEC), EagerNet)
-    assert classifier(net.head).out_features == CLASSES

@@ -13,19 +13,9 @@ from app.lirf.networks import InputSpec, Network, create, default_split
 from app.lirf.recover import RecoverNet
 from app.lirf.train import seed_everything
 
+from .warmed import warmed
+
 SPEC = InputSpec(3, 32, 32, (0.5,) * 3, (0.25,) * 3)
-
-
-def warmed(net: Network) -> Network:
-    """BatchNorm statistics that matter, as training leaves them."""
-    chance = torch.Generator().manual_seed(1)
-    for module in net.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            assert module.running_mean is not None
-            assert module.running_var is not None
-            module.running_mean.normal_(0, 0.3, generator=chance)
-            module.running_var.uniform_(0.5, 2, generator=chance)
-    return net.eval()
 
 
 def norms(net: nn.Module) -> int:
