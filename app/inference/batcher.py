@@ -3,15 +3,20 @@
 The rules stand here, in one file: batches are of one net and counted in rows; the queue is bounded in rows; whoever is
 cancelled or too late is left out before the engine starts; and when a batch fails, each of its items is run alone, so
 that a bad one fails alone.
+
+The event loop fills the queue and the engine's own thread empties it, batch after batch, so that the engine never waits
+for a loop that is busy with other requests.
 """
 
 import asyncio
 import itertools
 import math
+import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -58,9 +63,10 @@ class Batcher(Generic[Key]):
     """Gathers rows for an engine that runs one batch at a time. Belongs to one event loop.
 
     Args:
-        run: rows [N, ...] of one key -> answers [N, ...]; called in ``executor``.
-        executor: where the engine runs; its threads are the batches in flight.
-        in_flight: how many batches may run at the same time.
+        run: rows [N, ...] of one key -> answers [N, ...]; called on one thread at a time.
+        executor: where the engine runs.
+        at_once: whether these rows, with nothing else to be done, are answered sooner than they are handed to another
+            thread and back; then they are run on the event loop.
         largest_batch: rows of one batch.
         longest_queue: rows that may wait.
         observe: called with key and rows of each batch, the seconds that each of its items waited, and those it took.
@@ -71,23 +77,26 @@ class Batcher(Generic[Key]):
         run: Callable[[Key, Tensor], Tensor],
         executor: Executor,
         *,
-        in_flight: int = 1,
+        at_once: Callable[[Key, Tensor], bool] = lambda key, rows: False,  # noqa: ARG005
         largest_batch: int = LARGEST_BATCH,
         longest_queue: int = 16 * LARGEST_BATCH,
         observe: Callable[[Key, int, Sequence[float], float], None] = lambda key, rows, waits, took: None,  # noqa: ARG005
     ) -> None:
         self._run = run
         self._executor = executor
-        self._free = in_flight
+        self._at_once = at_once
         self._largest_batch = largest_batch
         self._longest_queue = longest_queue
         self._observe = observe
+        self._lock = threading.Lock()
         self._queue: deque[_Item[Key]] = deque()
         self._waiting = 0
+        self._working = False
         self._row_seconds = 0.0
-        self._batches: set[asyncio.Task[None]] = set()
-        self._draining = False
+        self._open = 0
         self._dispatching = False
+        self._draining = False
+        self._drained = asyncio.Event()
 
     @property
     def waiting(self) -> int:
@@ -96,7 +105,8 @@ class Batcher(Generic[Key]):
 
     def requests_waiting(self) -> Counter[Key]:
         """How many calls of `submit` wait for the engine, at least with their last rows."""
-        return Counter(item.key for item in self._queue if item.last)
+        with self._lock:
+            return Counter(item.key for item in self._queue if item.last)
 
     async def submit(self, key: Key, rows: Tensor, timeout: float | None = None) -> Tensor:  # noqa: ASYNC109
         """Answers [N, ...] to rows [N, ...], N > 0; more rows than a batch holds are answered in several.
@@ -126,21 +136,24 @@ class Batcher(Generic[Key]):
             _Item(key, piece, loop.create_future(), deadline, piece is pieces[-1], piece.shape[0])
             for piece in pieces
         ]
-        self._queue.extend(items)
-        self._waiting += count
-        self._soon()
+        with self._lock:
+            self._queue.extend(items)
+            self._waiting += count
+        self._open += 1
+        self._soon(loop)
         try:
             answers = [await item.answer for item in items]
         finally:
             for item in items:
                 self._leave(item)
+            self._close_one()
         return answers[0] if len(answers) == 1 else torch.cat(answers)
 
     async def drain(self) -> None:
         """Take nothing new and wait until everything that was taken is answered."""
         self._draining = True
-        while self._batches or self._queue:
-            await asyncio.wait(set(self._batches)) if self._batches else await asyncio.sleep(0)
+        if self._open:
+            await self._drained.wait()
 
     def _retry_after(self) -> int:
         """Whole seconds that the queue takes at the speed that was measured, at least one."""
@@ -151,88 +164,105 @@ class Batcher(Generic[Key]):
         if item.answer.done() and not item.answer.cancelled():
             item.answer.exception()  # told by another piece of the same rows
         if item.answer.cancel() or item.answer.cancelled():
-            try:
+            with self._lock, suppress(ValueError):  # it is not there if the engine has taken it
                 self._queue.remove(item)
-            except ValueError:
-                return
-            self._waiting -= item.count
+                self._waiting -= item.count
 
-    def _soon(self) -> None:
-        """Dispatch once all that is ready at this moment has entered, so that it can share a batch."""
-        if self._free and not self._dispatching:
+    def _close_one(self) -> None:
+        self._open -= 1
+        if self._draining and not self._open:
+            self._drained.set()
+
+    def _soon(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Wake an idle engine once all that is ready at this moment has entered, so that it can share a batch."""
+        if not self._working and not self._dispatching:
             self._dispatching = True
-            asyncio.get_running_loop().call_soon(self._dispatch)
+            loop.call_soon(self._dispatch)
 
     def _dispatch(self) -> None:
         self._dispatching = False
-        while self._free and (batch := list(self._next_batch())):
-            self._free -= 1
-            task = asyncio.get_running_loop().create_task(self._answer(batch))
-            self._batches.add(task)
-            task.add_done_callback(self._batches.discard)
+        with self._lock:
+            if self._working or not self._queue:
+                return
+            self._working = True
+            alone = self._queue[0] if len(self._queue) == 1 else None
+        if alone is not None and self._at_once(alone.key, alone.rows):
+            self._work()
+        else:
+            self._executor.submit(self._work)
 
-    def _next_batch(self) -> Iterator[_Item[Key]]:
-        """The oldest item and, in their order, the items of its key that fit beside it."""
+    def _work(self) -> None:
+        """Answer batch after batch until none is left."""
+        while batch := self._take():
+            started = time.monotonic()
+            outcomes = self._outcomes(batch)
+            took = time.monotonic() - started
+            _loop_of(batch).call_soon_threadsafe(self._deliver, batch, outcomes, started, took)
+
+    def _take(self) -> list[_Item[Key]]:
+        """The next batch; with an empty one the work ends, and whoever comes later wakes the engine again."""
+        late: list[_Item[Key]] = []
+        with self._lock:
+            batch = list(self._next_batch(late))
+            self._waiting -= sum(item.count for item in (*batch, *late))
+            self._working = bool(batch)
+        for item in late:
+            error = DeadlineError("the engine was not free in time")
+            _loop_of([item]).call_soon_threadsafe(_settle, item, error)
+        return batch
+
+    def _next_batch(self, late: list[_Item[Key]]) -> Iterator[_Item[Key]]:
+        """The oldest item and, in their order, the items of its key that fit beside it; who is too late is put aside."""
         room, key, passed_over = self._largest_batch, None, deque[_Item[Key]]()
+        now = time.monotonic()
         while self._queue and room:
             item = self._queue.popleft()
-            if item.deadline is not None and item.deadline < time.monotonic():
-                self._waiting -= item.count
-                _refuse(item, DeadlineError("the engine was not free in time"))
+            if item.deadline is not None and item.deadline < now:
+                late.append(item)
             elif key is None or (item.key == key and item.count <= room):
                 key = item.key
                 room -= item.count
-                self._waiting -= item.count
                 yield item
             else:
                 passed_over.append(item)
         self._queue.extendleft(reversed(passed_over))
 
-    async def _answer(self, batch: list[_Item[Key]]) -> None:
-        started = time.monotonic()
+    def _outcomes(self, batch: Sequence[_Item[Key]]) -> list[Tensor | Exception]:
+        """Per item its own answers, or what is wrong with it."""
         try:
-            try:
-                answers = await self._compute(batch)
-            except Exception as error:  # noqa: BLE001  whatever it was, it belongs to one of them
-                await self._answer_singly(batch, error)
-            else:
-                for item, answer in zip(batch, answers, strict=True):
-                    if not item.answer.done():
-                        item.answer.set_result(answer)
-        finally:
-            self._free += 1
-            rows = sum(item.count for item in batch)
-            took = time.monotonic() - started
-            self._row_seconds += SMOOTHING * (took / rows - self._row_seconds)
-            self._dispatch()
-            self._observe(batch[0].key, rows, [started - item.entered for item in batch], took)
-
-    async def _answer_singly(self, batch: list[_Item[Key]], error: Exception) -> None:
-        for item in batch:
-            if item.answer.done():
-                continue
+            return self._answers(batch)
+        except Exception as error:  # noqa: BLE001  whatever it was, it belongs to one of them
             if len(batch) == 1:
-                _refuse(item, error)
-                continue
-            try:
-                (answer,) = await self._compute([item])
-            except Exception as own:  # noqa: BLE001  it goes to whoever sent the rows
-                _refuse(item, own)
-            else:
-                if not item.answer.done():
-                    item.answer.set_result(answer)
+                return [error]
+            return [error if item.answer.done() else self._outcomes([item])[0] for item in batch]
 
-    async def _compute(self, items: list[_Item[Key]]) -> list[Tensor]:
-        """Per item its own answers."""
-        rows = items[0].rows if len(items) == 1 else torch.cat([item.rows for item in items])
-        loop = asyncio.get_running_loop()
-        answers = await loop.run_in_executor(self._executor, self._run, items[0].key, rows)
+    def _answers(self, batch: Sequence[_Item[Key]]) -> list[Tensor | Exception]:
+        rows = batch[0].rows if len(batch) == 1 else torch.cat([item.rows for item in batch])
+        answers = self._run(batch[0].key, rows)
         if answers.shape[0] != rows.shape[0]:
             raise ValueError(f"{answers.shape[0]} answers to {rows.shape[0]} rows")
-        ends = list(itertools.accumulate(item.count for item in items))
-        return [answers[end - item.count : end] for item, end in zip(items, ends, strict=True)]
+        ends = itertools.accumulate(item.count for item in batch)
+        return [answers[end - item.count : end] for item, end in zip(batch, ends, strict=True)]
+
+    def _deliver(
+        self, batch: Sequence[_Item[Key]], outcomes: Sequence[Tensor | Exception], started: float, took: float
+    ) -> None:
+        for item, outcome in zip(batch, outcomes, strict=True):
+            _settle(item, outcome)
+        rows = sum(item.count for item in batch)
+        self._row_seconds += SMOOTHING * (took / rows - self._row_seconds)
+        self._observe(batch[0].key, rows, [started - item.entered for item in batch], took)
 
 
-def _refuse(item: _Item[Key], error: Exception) -> None:
-    if not item.answer.done():
-        item.answer.set_exception(error)
+def _loop_of(batch: Sequence[_Item[Key]]) -> asyncio.AbstractEventLoop:
+    return batch[0].answer.get_loop()
+
+
+def _settle(item: _Item[Key], outcome: Tensor | Exception) -> None:
+    """Tell whoever waits for the item, if anybody does; on the event loop."""
+    if item.answer.done():
+        return
+    if isinstance(outcome, Exception):
+        item.answer.set_exception(outcome)
+    else:
+        item.answer.set_result(outcome)
