@@ -212,7 +212,7 @@ class Batcher(Generic[Key]):
         return batch
 
     def _next_batch(self, late: list[_Item[Key]]) -> Iterator[_Item[Key]]:
-        """The oldest item and, in their order, the items of its key that fit beside it; who is too late is put aside."""
+        """The oldest item and, in their order, the items of its key that fit beside it; the late go aside."""
         room, key, passed_over = self._largest_batch, None, deque[_Item[Key]]()
         now = time.monotonic()
         while self._queue and room:

@@ -7,7 +7,6 @@ once for all nets of a model and answers the target and all branches as one batc
 import copy
 import threading
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -15,11 +14,19 @@ import openvino as ov
 import torch
 from openvino import opset14 as ops
 from torch import Tensor, fx, nn
-from torch.nn import functional as F
 
-from app.inference.lowering import ANY, UNTRACEABLE, NotLoweredError, features, lower, pixels
+from app.inference.lowering import (
+    ANY,
+    UNTRACEABLE,
+    NotLoweredError,
+    Value,
+    constant,
+    features,
+    lower,
+    pixels,
+)
+from app.inference.rows import Rows
 from app.inference.sharing import Shared
-from app.lirf.filters import LogitFilter, compose
 from app.lirf.networks import InputSpec, Network, classifier
 from app.lirf.recover import RecoverNet
 
@@ -69,49 +76,28 @@ class Part:
         return answers
 
 
-@dataclass(frozen=True)
-class Rows:
-    """The classifier's rows of the target, and those that modules have put back."""
-
-    weight: Tensor
-    bias: Tensor
-    restored_weight: Tensor
-    restored_bias: Tensor
-    filters: tuple[LogitFilter, ...]
-
-    @classmethod
-    def of(cls, net: RecoverNet) -> "Rows":
-        own, restored = classifier(net.head), classifier(net.restored_head)
-        filters = tuple(module.filter for module in net.modules_in_order)
-        return cls(own.weight, own.bias, restored.weight, restored.bias + net.level, filters)
-
-    def logits(self, features: Sequence[Tensor]) -> Tensor:
-        """Eq. 5 over the features [N, width] of the target and of each branch -> [N, classes]."""
-        target, *branches = features
-        told = []
-        for logit_filter, branch in zip(self.filters, branches, strict=True):
-            if logit_filter.kind == "residual":
-                told.append((logit_filter, F.linear(branch, self.weight)))
-            else:
-                told.append((logit_filter, F.linear(branch, self.restored_weight, self.restored_bias)))
-        return compose(F.linear(target, self.weight, self.bias), told)
-
-
 class CompiledNet:
-    """A target or recover net of compiled parts; see `ReadyNet`."""
+    """A target or recover net of compiled parts; see `ReadyNet`.
 
-    def __init__(self, front: Part, deep: Part | None, rows: Rows, pieces: Mapping[Hashable, int]) -> None:
-        self._front = front
-        self._deep = deep
+    Args:
+        parts: each reads what the one before it answers; the first one images.
+        rows: read the last part's features; None if that answers probabilities itself.
+        pieces: see `ReadyNet`.
+    """
+
+    def __init__(self, parts: Sequence[Part], rows: Rows | None, pieces: Mapping[Hashable, int]) -> None:
+        self._parts = parts
         self._rows = rows
         self.pieces = pieces
 
     @torch.inference_mode()
-    def logits(self, images: Tensor) -> Tensor:
-        found = self._front(images.contiguous().numpy())
-        if self._deep is not None:
-            found = self._deep(found)
-        return self._rows.logits(torch.split(torch.from_numpy(found), len(images)))
+    def probabilities(self, images: Tensor) -> Tensor:
+        found: npt.NDArray[np.generic] = images.contiguous().numpy()
+        for part in self._parts:
+            found = part(found)
+        if self._rows is None:
+            return torch.from_numpy(found.copy())
+        return self._rows.probabilities(torch.from_numpy(found))
 
 
 class Compiler:
@@ -145,25 +131,26 @@ class Compiler:
         """
         before_rows = _before_rows(net.head)
         deep = Network([*net.trunk, before_rows], [*net.trunk.prefixes, ""])
-        shallow = (net.shallow, *net.branches)
-        rows = Rows.of(net)
+        shallow, rows = (net.shallow, *net.branches), Rows.of(net)
         if not _weights(deep):  # nothing to share: it rides along behind each shallow part
-            front = self._front(spec, [nn.Sequential(part, deep) for part in shallow])
-            _require_features(front, rows)
-            return CompiledNet(front, None, rows, {id(front): front.bytes})
+            whole = self._front(spec, [nn.Sequential(part, deep) for part in shallow], rows)
+            return CompiledNet([whole], None, {id(whole): whole.bytes})
         front = self._front(spec, shallow)
         name = (deep_name, head_name if _weights(before_rows) else None)
         shared = self._deep_parts.get(name, lambda: self._deep(front.output_shape, deep))
-        _require_features(shared, rows)
-        return CompiledNet(front, shared, rows, {id(front): front.bytes, name: shared.bytes})
+        _require_features(shared.output_shape, rows)
+        return CompiledNet([front, shared], rows, {id(front): front.bytes, name: shared.bytes})
 
-    def _front(self, spec: InputSpec, parts: Sequence[nn.Module]) -> Part:
-        """All parts on the same images, their answers one after the other: [N, C, H, W] -> [parts · N, ...]."""
+    def _front(self, spec: InputSpec, parts: Sequence[nn.Module], rows: Rows | None = None) -> Part:
+        """All parts on the same images, their answers one after the other: [N, C, H, W] -> [parts · N, ...].
+
+        With ``rows``, which read them, it is a whole net: -> probabilities [N, classes].
+        """
 
         def lowered(batch: int) -> ov.Model:
             entry, value = pixels(spec, batch)
             ends = [lower(part, value) for part in parts]
-            return ov.Model([ops.concat(ends, 0) if len(ends) > 1 else ends[0]], [entry])
+            return ov.Model([_classified(ends, rows) if rows else _joined(ends, 0)], [entry])
 
         size = sum(map(_weights, parts))
         single = self._compiled(lowered(1)) if size <= SMALL_BYTES else None
@@ -180,10 +167,20 @@ class Compiler:
             raise NotLoweredError(f"OpenVINO refused it: {error}") from error
 
 
-def _require_features(last: Part, rows: Rows) -> None:
-    width = rows.weight.shape[1]
-    if last.output_shape != (width,):
-        raise NotLoweredError(f"the classifier reads {width} features, but gets {last.output_shape}")
+def _joined(values: Sequence[Value], axis: int) -> Value:
+    return ops.concat(list(values), axis).output(0) if len(values) > 1 else values[0]
+
+
+def _classified(features: Sequence[Value], rows: Rows) -> Value:
+    """Probabilities [N, classes] of the parts' features [N, width]."""
+    _require_features([one.get_length() for one in list(features[0].partial_shape)[1:]], rows)
+    logits = ops.matmul(_joined(features, 1), constant(rows.weight), transpose_a=False, transpose_b=True)
+    return ops.softmax(ops.add(logits, constant(rows.bias)), 1).output(0)
+
+
+def _require_features(shape: Sequence[int], rows: Rows) -> None:
+    if tuple(shape) != (rows.width,):
+        raise NotLoweredError(f"the classifier reads {rows.width} features, but gets {tuple(shape)}")
 
 
 def _weights(part: nn.Module) -> int:

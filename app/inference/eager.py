@@ -43,16 +43,16 @@ class EagerNet:
         return {tensor.data_ptr(): tensor.numel() * tensor.element_size() for tensor in tensors}
 
     @torch.inference_mode()
-    def logits(self, images: Tensor) -> Tensor:
+    def probabilities(self, images: Tensor) -> Tensor:
         """See `ReadyNet`."""
         inputs = self._spec.normalise(images.to(self._device))
         alone = self._pace * len(inputs) < WORTH_THREADS_SECONDS
         torch.set_num_threads(1 if alone else self._threads)
         started = time.perf_counter()
-        logits: Tensor = self._net(inputs).cpu()
+        answers: Tensor = self._net(inputs).softmax(dim=1).cpu()
         if alone:
             self._learn((time.perf_counter() - started) / len(inputs))
-        return logits
+        return answers
 
     def _learn(self, seconds: float) -> None:
         """The first passes are slow for reasons of their own, and a shared machine is slow at times."""

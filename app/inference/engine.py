@@ -52,12 +52,12 @@ class Engine:
             head_name: the same for nets that hold the same head.
         """
         ready = self._ready(net, spec, object() if deep_name is None else deep_name, head_name)
-        ready.logits(torch.zeros((1, *spec.shape), dtype=torch.uint8))
+        ready.probabilities(torch.zeros((1, *spec.shape), dtype=torch.uint8))
         return ready
 
     def answer(self, served: ServedNet, images: Tensor) -> Tensor:
         """Softmax over classes: uint8 images [N, C, H, W] -> float32 [N, classes], on the CPU."""
-        return served.net.logits(images).softmax(dim=1)
+        return served.net.probabilities(images)
 
     def _ready(self, net: RecoverNet, spec: InputSpec, deep_name: Hashable, head_name: Hashable) -> ReadyNet:
         if self._compiler is not None:

@@ -35,8 +35,8 @@ class NotLoweredError(Exception):
 def pixels(spec: InputSpec, batch: int) -> tuple[ov.Node, Value]:
     """A graph's entry for uint8 [N, C, H, W], and the float32 that `InputSpec.normalise` makes of it."""
     entry = ops.parameter([batch, *spec.shape], ov.Type.u8)
-    mean, std = (_constant(np.array(values).reshape(1, -1, 1, 1)) for values in (spec.mean, spec.std))
-    scaled = ops.divide(ops.convert(entry, "f32"), _constant(255))
+    mean, std = (constant(np.array(values).reshape(1, -1, 1, 1)) for values in (spec.mean, spec.std))
+    scaled = ops.divide(ops.convert(entry, "f32"), constant(255))
     return entry, ops.divide(ops.subtract(scaled, mean), std).output(0)
 
 
@@ -72,7 +72,7 @@ def _lowered(root: nn.Module, node: fx.Node, values: Mapping[fx.Node, Any]) -> A
     args: tuple[Any, ...]
     args, kwargs = fx.map_arg((node.args, node.kwargs), values.__getitem__)
     if node.op == "get_attr":
-        return _constant(operator.attrgetter(str(node.target))(root))
+        return constant(operator.attrgetter(str(node.target))(root))
     if node.op == "call_module":
         module = root.get_submodule(str(node.target))
         rule: Callable[..., Value] | None = MODULES.get(type(module))
@@ -94,7 +94,8 @@ def _of(values: Mapping[fx.Node, Any], node: Any) -> Value:
     return values[node]
 
 
-def _constant(value: Tensor | npt.ArrayLike) -> Value:
+def constant(value: Tensor | npt.ArrayLike) -> Value:
+    """A float32 of the graph that never changes; raises NotLoweredError for other than numbers."""
     array = value.detach().cpu().numpy() if isinstance(value, Tensor) else np.asarray(value)
     if not np.issubdtype(array.dtype, np.floating) and not np.issubdtype(array.dtype, np.integer):
         raise NotLoweredError(f"a constant of {array.dtype}")
@@ -106,7 +107,7 @@ def _integers(*values: int) -> Value:
 
 
 def _operand(value: Any) -> Value:
-    return _constant(value) if isinstance(value, int | float) else value
+    return constant(value) if isinstance(value, int | float) else value
 
 
 def _pair(value: int | Sequence[int]) -> list[int]:
@@ -114,7 +115,7 @@ def _pair(value: int | Sequence[int]) -> list[int]:
 
 
 def _per_channel(values: Tensor) -> Value:
-    return _constant(values.detach().reshape(1, -1, 1, 1))
+    return constant(values.detach().reshape(1, -1, 1, 1))
 
 
 def _convolution(layer: nn.Conv2d, x: Value) -> Value:
@@ -123,10 +124,10 @@ def _convolution(layer: nn.Conv2d, x: Value) -> Value:
     weight, padding = layer.weight.detach(), _pair(layer.padding)
     geometry = (_pair(layer.stride), padding, padding, _pair(layer.dilation))
     if layer.groups == 1:
-        y = ops.convolution(x, _constant(weight), *geometry)
+        y = ops.convolution(x, constant(weight), *geometry)
     else:
         grouped = weight.reshape(layer.groups, -1, *weight.shape[1:])
-        y = ops.group_convolution(x, _constant(grouped), *geometry)
+        y = ops.group_convolution(x, constant(grouped), *geometry)
     return y.output(0) if layer.bias is None else ops.add(y, _per_channel(layer.bias)).output(0)
 
 
@@ -145,9 +146,9 @@ def _batch_norm(layer: nn.BatchNorm2d, x: Value) -> Value:
 
 
 def _linear(layer: nn.Linear, x: Value) -> Value:
-    y = ops.matmul(x, _constant(layer.weight), transpose_a=False, transpose_b=True)
+    y = ops.matmul(x, constant(layer.weight), transpose_a=False, transpose_b=True)
     bias = cast("Tensor | None", layer.bias)
-    return y.output(0) if bias is None else ops.add(y, _constant(bias)).output(0)
+    return y.output(0) if bias is None else ops.add(y, constant(bias)).output(0)
 
 
 def _relu(x: Value, inplace: bool = False) -> Value:  # noqa: ARG001, FBT001, FBT002  the signature of F.relu
@@ -215,7 +216,7 @@ def _pad(x: Value, pad: Sequence[int], mode: str = "constant", value: float | No
     before, after = [0] * rank, [0] * rank
     for place in range(len(pad) // 2):  # torch names the last dimension first
         before[rank - 1 - place], after[rank - 1 - place] = pad[2 * place], pad[2 * place + 1]
-    filler = _constant(np.float32(value or 0))
+    filler = constant(np.float32(value or 0))
     return ops.pad(x, _integers(*before), _integers(*after), "constant", filler).output(0)
 
 

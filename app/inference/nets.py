@@ -13,5 +13,5 @@ class ReadyNet(Protocol):
     def pieces(self) -> Mapping[Hashable, int]:
         """Bytes in memory of each of its pieces, by a name that other nets give to the same piece."""
 
-    def logits(self, images: Tensor) -> Tensor:
-        """Uint8 images [N, C, H, W] -> float32 [N, classes], on the CPU."""
+    def probabilities(self, images: Tensor) -> Tensor:
+        """Softmax over classes: uint8 images [N, C, H, W] -> float32 [N, classes], on the CPU."""

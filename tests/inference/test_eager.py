@@ -46,7 +46,7 @@ def test_one_thread_does_what_is_not_worth_waking_others() -> None:
     net = Paced(WORTH_THREADS_SECONDS / 100)
     eager = served(net)
     for _ in range(3):
-        eager.logits(images(4))
+        eager.probabilities(images(4))
     assert net.threads == [1, 1, 1]
 
 
@@ -54,26 +54,26 @@ def test_a_batch_with_enough_work_gets_all_threads_once_the_pace_is_known() -> N
     net = Paced(WORTH_THREADS_SECONDS / 10)
     eager = served(net)
     for count in (4, 20, 4, 20):
-        eager.logits(images(count))
+        eager.probabilities(images(count))
     assert net.threads == [1, THREADS, 1, THREADS]
 
 
 def test_a_slow_first_pass_does_not_decide_for_ever() -> None:
     net = Paced(WORTH_THREADS_SECONDS)
     eager = served(net)
-    eager.logits(images(1))
+    eager.probabilities(images(1))
     net.seconds = WORTH_THREADS_SECONDS / 100
     eager._pace = WORTH_THREADS_SECONDS * 0.9
     for _ in range(2):
-        eager.logits(images(1))
+        eager.probabilities(images(1))
     assert eager._pace < WORTH_THREADS_SECONDS / 10
-    eager.logits(images(4))
+    eager.probabilities(images(4))
     assert net.threads[-1] == 1
 
 
 def test_answers_are_the_nets_own_of_normalised_pixels() -> None:
-    expected = ((images(3) / 255 - 0.5) / 0.25).flatten(1)
-    assert torch.allclose(served(Paced(0.0)).logits(images(3)), expected)
+    expected = ((images(3) / 255 - 0.5) / 0.25).flatten(1).softmax(dim=1)
+    assert torch.allclose(served(Paced(0.0)).probabilities(images(3)), expected)
 
 
 def test_tensors_that_two_nets_share_have_one_name() -> None:
