@@ -3,11 +3,18 @@
 import statistics
 import time
 from collections.abc import Callable, Mapping
-from typing import TypeVar
-
-from torch import Tensor
+from typing import Protocol, TypeVar
 
 Name = TypeVar("Name")
+
+
+class Rows(Protocol):
+    """A tensor or an array."""
+
+    def __len__(self) -> int: ...
+
+
+Batch = TypeVar("Batch", bound=Rows)
 
 
 def taking_turns(contestants: Mapping[Name, Callable[[], float]], repeats: int) -> dict[Name, list[float]]:
@@ -19,14 +26,14 @@ def taking_turns(contestants: Mapping[Name, Callable[[], float]], repeats: int) 
     return measured
 
 
-def rate(run: Callable[[Tensor], object], batch: Tensor, seconds: float) -> float:
+def rate(run: Callable[[Batch], object], batch: Batch, seconds: float) -> float:
     """Rows per second that ``run`` takes when it is given ``batch`` again and again, after three times unmeasured."""
     for _ in range(3):
         run(batch)
     started, count = time.perf_counter(), 0
     while time.perf_counter() - started < seconds:
         run(batch)
-        count += batch.shape[0]
+        count += len(batch)
     return count / (time.perf_counter() - started)
 
 

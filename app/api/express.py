@@ -14,7 +14,6 @@ import structlog
 from pydantic_core import to_json
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from torch import Tensor
 
 from app.api.context import Context
 from app.api.disconnects import while_connected
@@ -24,6 +23,7 @@ from app.api.predict import IMAGE_TYPES
 from app.api.problems import hung_up, service_problem
 from app.domain.errors import ServiceError, TooMany, Unauthenticated
 from app.inference.decoder import SMALL_FILE
+from app.inference.nets import Probabilities
 from app.services.predict import EncodedImages, Entitlement, Prepared, prepare_at_once
 
 PATH = "/predict"
@@ -185,7 +185,7 @@ def _again(read: list[Message], receive: Receive) -> Receive:
     return replayed
 
 
-async def _probabilities(context: Context, prepared: Prepared) -> Tensor:
+async def _probabilities(context: Context, prepared: Prepared) -> Probabilities:
     served = prepared.served
     with context.serving.statistics.request(served.model, served.version, time.perf_counter()):
         return await context.serving.probabilities(served, prepared.images)

@@ -18,12 +18,14 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
-import torch
-from torch import Tensor
+import numpy as np
+import numpy.typing as npt
 
 Key = TypeVar("Key", bound=Hashable)
+Rows: TypeAlias = npt.NDArray[Any]
+"""[N, ...]."""
 
 LARGEST_BATCH = 64
 """Rows; more than that takes longer without being answered faster per row."""
@@ -51,12 +53,15 @@ class DrainingError(Exception):
 @dataclass(eq=False)
 class _Item(Generic[Key]):
     key: Key
-    rows: Tensor
-    answer: "asyncio.Future[Tensor]"
+    rows: Rows
+    answer: "asyncio.Future[Rows]"
     deadline: float | None
     last: bool
-    count: int
     entered: float = field(default_factory=time.monotonic)
+
+    @property
+    def count(self) -> int:
+        return len(self.rows)
 
 
 class Batcher(Generic[Key]):
@@ -74,10 +79,10 @@ class Batcher(Generic[Key]):
 
     def __init__(
         self,
-        run: Callable[[Key, Tensor], Tensor],
+        run: Callable[[Key, Rows], Rows],
         executor: Executor,
         *,
-        at_once: Callable[[Key, Tensor], bool] = lambda key, rows: False,  # noqa: ARG005
+        at_once: Callable[[Key, Rows], bool] = lambda key, rows: False,  # noqa: ARG005
         largest_batch: int = LARGEST_BATCH,
         longest_queue: int = 16 * LARGEST_BATCH,
         observe: Callable[[Key, int, Sequence[float], float], None] = lambda key, rows, waits, took: None,  # noqa: ARG005
@@ -108,14 +113,14 @@ class Batcher(Generic[Key]):
         with self._lock:
             return Counter(item.key for item in self._queue if item.last)
 
-    async def submit(self, key: Key, rows: Tensor, timeout: float | None = None) -> Tensor:  # noqa: ASYNC109
+    async def submit(self, key: Key, rows: Rows, timeout: float | None = None) -> Rows:  # noqa: ASYNC109
         """Answers [N, ...] to rows [N, ...], N > 0; more rows than a batch holds are answered in several.
 
         Cancelling it gives its rows' room back at once, and neither hangs nor changes another's answer.
 
         Args:
             key: rows of different keys never share a batch.
-            rows: on the CPU.
+            rows: not to be changed any more.
             timeout: seconds until the engine must have begun; a batch that runs is not stopped.
 
         Raises:
@@ -126,15 +131,15 @@ class Batcher(Generic[Key]):
         """
         if self._draining:
             raise DrainingError("no new work is taken")
-        count = rows.shape[0]
+        count = len(rows)
         if self._waiting and self._waiting + count > self._longest_queue:
             raise QueueFullError(self._retry_after())
         loop = asyncio.get_running_loop()
         deadline = None if timeout is None else time.monotonic() + timeout
-        pieces = (rows,) if count <= self._largest_batch else torch.split(rows, self._largest_batch)
         items = [
-            _Item(key, piece, loop.create_future(), deadline, piece is pieces[-1], piece.shape[0])
-            for piece in pieces
+            _Item(key, piece, loop.create_future(), deadline, start + len(piece) == count)
+            for start in range(0, count, self._largest_batch)
+            for piece in (rows[start : start + self._largest_batch],)
         ]
         with self._lock:
             self._queue.extend(items)
@@ -147,7 +152,7 @@ class Batcher(Generic[Key]):
             for item in items:
                 self._leave(item)
             self._close_one()
-        return answers[0] if len(answers) == 1 else torch.cat(answers)
+        return answers[0] if len(answers) == 1 else np.concatenate(answers)
 
     async def drain(self) -> None:
         """Take nothing new and wait until everything that was taken is answered."""
@@ -227,7 +232,7 @@ class Batcher(Generic[Key]):
                 passed_over.append(item)
         self._queue.extendleft(reversed(passed_over))
 
-    def _outcomes(self, batch: Sequence[_Item[Key]]) -> list[Tensor | Exception]:
+    def _outcomes(self, batch: Sequence[_Item[Key]]) -> list[Rows | Exception]:
         """Per item its own answers, or what is wrong with it."""
         try:
             return self._answers(batch)
@@ -236,16 +241,16 @@ class Batcher(Generic[Key]):
                 return [error]
             return [error if item.answer.done() else self._outcomes([item])[0] for item in batch]
 
-    def _answers(self, batch: Sequence[_Item[Key]]) -> list[Tensor | Exception]:
-        rows = batch[0].rows if len(batch) == 1 else torch.cat([item.rows for item in batch])
+    def _answers(self, batch: Sequence[_Item[Key]]) -> list[Rows | Exception]:
+        rows = batch[0].rows if len(batch) == 1 else np.concatenate([item.rows for item in batch])
         answers = self._run(batch[0].key, rows)
-        if answers.shape[0] != rows.shape[0]:
-            raise ValueError(f"{answers.shape[0]} answers to {rows.shape[0]} rows")
+        if len(answers) != len(rows):
+            raise ValueError(f"{len(answers)} answers to {len(rows)} rows")
         ends = itertools.accumulate(item.count for item in batch)
         return [answers[end - item.count : end] for item, end in zip(batch, ends, strict=True)]
 
     def _deliver(
-        self, batch: Sequence[_Item[Key]], outcomes: Sequence[Tensor | Exception], started: float, took: float
+        self, batch: Sequence[_Item[Key]], outcomes: Sequence[Rows | Exception], started: float, took: float
     ) -> None:
         for item, outcome in zip(batch, outcomes, strict=True):
             _settle(item, outcome)
@@ -258,7 +263,7 @@ def _loop_of(batch: Sequence[_Item[Key]]) -> asyncio.AbstractEventLoop:
     return batch[0].answer.get_loop()
 
 
-def _settle(item: _Item[Key], outcome: Tensor | Exception) -> None:
+def _settle(item: _Item[Key], outcome: Rows | Exception) -> None:
     """Tell whoever waits for the item, if anybody does; on the event loop."""
     if item.answer.done():
         return

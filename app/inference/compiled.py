@@ -11,9 +11,8 @@ from collections.abc import Hashable, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 import openvino as ov
-import torch
 from openvino import opset14 as ops
-from torch import Tensor, fx, nn
+from torch import fx, nn
 
 from app.inference.lowering import (
     ANY,
@@ -25,8 +24,10 @@ from app.inference.lowering import (
     lower,
     pixels,
 )
+from app.inference.nets import Probabilities
 from app.inference.rows import Rows
 from app.inference.sharing import Shared
+from app.lirf.data.images import Pixels
 from app.lirf.networks import InputSpec, Network, classifier
 from app.lirf.recover import RecoverNet
 
@@ -62,18 +63,27 @@ class Part:
         return tuple(dimension.get_length() for dimension in list(self._model.output().partial_shape)[1:])
 
     def __call__(self, rows: npt.NDArray[np.generic]) -> Array:
-        """Answers to contiguous rows; good until this thread calls the same part again."""
-        model, name = (self._model, "any")
+        """Answers to rows; good until this thread calls the same part again."""
         if self._single is not None and len(rows) == 1:
-            model, name = (self._single, "single")
-        request = getattr(self._requests, name, None)
-        if request is None:
-            request = model.create_infer_request()
-            setattr(self._requests, name, request)
-        request.set_input_tensor(ov.Tensor(rows, shared_memory=True))
+            request = self._request("single", self._single)
+            request.get_input_tensor().data[...] = rows
+        else:
+            request = self._request("any", self._model)
+            given = (
+                rows if rows.flags.carray else np.array(rows)
+            )  # shared memory must be plain, and writeable
+            request.set_input_tensor(ov.Tensor(given, shared_memory=True))
         request.infer()
         answers: Array = request.get_output_tensor().data
         return answers
+
+    def _request(self, name: str, model: ov.CompiledModel) -> ov.InferRequest:
+        """This thread's own."""
+        request: ov.InferRequest | None = getattr(self._requests, name, None)
+        if request is None:
+            request = model.create_infer_request()
+            setattr(self._requests, name, request)
+        return request
 
 
 class CompiledNet:
@@ -90,14 +100,12 @@ class CompiledNet:
         self._rows = rows
         self.pieces = pieces
 
-    @torch.inference_mode()
-    def probabilities(self, images: Tensor) -> Tensor:
-        found: npt.NDArray[np.generic] = images.contiguous().numpy()
-        for part in self._parts:
+    def probabilities(self, images: Pixels) -> Probabilities:
+        first, *others = self._parts
+        found = first(images)
+        for part in others:
             found = part(found)
-        if self._rows is None:
-            return torch.from_numpy(found.copy())
-        return self._rows.probabilities(torch.from_numpy(found))
+        return found.copy() if self._rows is None else self._rows.probabilities(found)
 
 
 class Compiler:

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import torch
-from torch import Tensor
 
-from app.lirf.data.images import MAX_PIXELS, decode, fit
+from app.lirf.data.images import MAX_PIXELS, Pixels, decode_pixels, fit
 from app.lirf.errors import InvalidInputError
 from app.lirf.networks import InputSpec
 
@@ -25,7 +25,7 @@ class Decoder:
     def __init__(self, workers: int) -> None:
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
 
-    def batch(self, images: Sequence[bytes], spec: InputSpec, field: str) -> Tensor:
+    def batch(self, images: Sequence[bytes], spec: InputSpec, field: str) -> Pixels:
         """PNG, JPEG or WebP files to uint8 [N, C, H, W] of a network's shape.
 
         An image of another size is refused as soon as it is decoded, so that no batch of them is ever held.
@@ -38,7 +38,7 @@ class Decoder:
         Raises:
             InvalidInputError: the first image, in the order of decoding, that is damaged or does not fit.
         """
-        batch = torch.empty((len(images), *spec.shape), dtype=torch.uint8)
+        batch = np.empty((len(images), *spec.shape), dtype=np.uint8)
 
         def fill(start: int) -> None:
             for row in range(start, min(start + IMAGES_PER_TASK, len(images))):
@@ -57,7 +57,7 @@ class Decoder:
         self._pool.shutdown(cancel_futures=True)
 
 
-def decode_small(data: bytes, spec: InputSpec) -> Tensor | None:
+def decode_small(data: bytes, spec: InputSpec) -> Pixels | None:
     """One small image as uint8 [1, C, H, W]; None if it is larger, damaged or does not fit.
 
     It takes some 50 µs, less than handing it to another thread.
@@ -65,13 +65,21 @@ def decode_small(data: bytes, spec: InputSpec) -> Tensor | None:
     if len(data) > SMALL_FILE or spec.height * spec.width > SMALL_PIXELS:
         return None
     try:
-        return _fitted(data, spec, "image", SMALL_PIXELS).unsqueeze(0)
+        return _fitted(data, spec, "image", SMALL_PIXELS)[np.newaxis]
     except InvalidInputError:
         return None
 
 
-def _fitted(data: bytes, spec: InputSpec, field: str, max_pixels: int = MAX_PIXELS) -> Tensor:
+def fitted(pixels: Pixels, spec: InputSpec) -> Pixels:
+    """Pixels [..., C, H, W] as a network reads them; raises as `fit`, which does what there is to do."""
+    if pixels.shape[-3:] == spec.shape:
+        return pixels
+    answer: Pixels = fit(torch.tensor(pixels), *spec.shape).numpy()
+    return answer
+
+
+def _fitted(data: bytes, spec: InputSpec, field: str, max_pixels: int = MAX_PIXELS) -> Pixels:
     try:
-        return fit(decode(data, field=field, max_pixels=max_pixels), *spec.shape)
+        return fitted(decode_pixels(data, field=field, max_pixels=max_pixels), spec)
     except InvalidInputError as error:
         raise InvalidInputError(field, error.problem, error.remedy) from error

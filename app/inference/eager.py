@@ -4,8 +4,10 @@ import time
 from collections.abc import Hashable, Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from app.inference.nets import Probabilities
+from app.lirf.data.images import Pixels
 from app.lirf.networks import InputSpec
 
 WORTH_THREADS_SECONDS = 0.016
@@ -43,13 +45,13 @@ class EagerNet:
         return {tensor.data_ptr(): tensor.numel() * tensor.element_size() for tensor in tensors}
 
     @torch.inference_mode()
-    def probabilities(self, images: Tensor) -> Tensor:
+    def probabilities(self, images: Pixels) -> Probabilities:
         """See `ReadyNet`."""
-        inputs = self._spec.normalise(images.to(self._device))
+        inputs = self._spec.normalise(torch.tensor(images, device=self._device))
         alone = self._pace * len(inputs) < WORTH_THREADS_SECONDS
         torch.set_num_threads(1 if alone else self._threads)
         started = time.perf_counter()
-        answers: Tensor = self._net(inputs).softmax(dim=1).cpu()
+        answers: Probabilities = self._net(inputs).softmax(dim=1).cpu().numpy()
         if alone:
             self._learn((time.perf_counter() - started) / len(inputs))
         return answers

@@ -3,15 +3,15 @@
 from collections.abc import Hashable
 from typing import NamedTuple
 
+import numpy as np
 import structlog
-import torch
-from torch import Tensor
 
 from app.inference.compiled import Compiler
 from app.inference.eager import EagerNet
 from app.inference.fusing import fused
 from app.inference.lowering import NotLoweredError
-from app.inference.nets import ReadyNet
+from app.inference.nets import Probabilities, ReadyNet
+from app.lirf.data.images import Pixels
 from app.lirf.networks import InputSpec
 from app.lirf.recover import RecoverNet
 
@@ -52,11 +52,11 @@ class Engine:
             head_name: the same for nets that hold the same head.
         """
         ready = self._ready(net, spec, object() if deep_name is None else deep_name, head_name)
-        ready.probabilities(torch.zeros((1, *spec.shape), dtype=torch.uint8))
+        ready.probabilities(np.zeros((1, *spec.shape), dtype=np.uint8))
         return ready
 
-    def answer(self, served: ServedNet, images: Tensor) -> Tensor:
-        """Softmax over classes: uint8 images [N, C, H, W] -> float32 [N, classes], on the CPU."""
+    def answer(self, served: ServedNet, images: Pixels) -> Probabilities:
+        """Softmax over classes: uint8 images [N, C, H, W] -> float32 [N, classes]."""
         return served.net.probabilities(images)
 
     def _ready(self, net: RecoverNet, spec: InputSpec, deep_name: Hashable, head_name: Hashable) -> ReadyNet:

@@ -1,9 +1,15 @@
 """What the engine asks of a net that is ready to serve."""
 
 from collections.abc import Hashable, Mapping
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
-from torch import Tensor
+import numpy as np
+import numpy.typing as npt
+
+from app.lirf.data.images import Pixels
+
+Probabilities: TypeAlias = npt.NDArray[np.float32]
+"""[N, classes], softmax over classes."""
 
 
 class ReadyNet(Protocol):
@@ -13,5 +19,5 @@ class ReadyNet(Protocol):
     def pieces(self) -> Mapping[Hashable, int]:
         """Bytes in memory of each of its pieces, by a name that other nets give to the same piece."""
 
-    def probabilities(self, images: Tensor) -> Tensor:
-        """Softmax over classes: uint8 images [N, C, H, W] -> float32 [N, classes], on the CPU."""
+    def probabilities(self, images: Pixels) -> Probabilities:
+        """Softmax over classes: uint8 images [N, C, H, W] -> float32 [N, classes]."""

@@ -5,13 +5,14 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
-from torch import Tensor
 
 from app import traces
 from app.domain.errors import TooMany, Unavailable
 from app.inference.batcher import Batcher, DeadlineError, DrainingError, QueueFullError
 from app.inference.engine import Engine, ServedNet
+from app.inference.nets import Probabilities
 from app.inference.statistics import Statistics
+from app.lirf.data.images import Pixels
 
 LATER = "Ask again later, or less at once."
 SOON = 1
@@ -60,7 +61,7 @@ class Serving:
             waiting[served.model, served.version] += count
         return waiting
 
-    async def probabilities(self, served: ServedNet, images: Tensor) -> Tensor:
+    async def probabilities(self, served: ServedNet, images: Pixels) -> Probabilities:
         """Softmax over classes: uint8 images [N, C, H, W] -> float32 [N, classes].
 
         Raises:

@@ -15,7 +15,8 @@ from app.domain.rights import Action, Caller
 from app.inference.composer import Composer, NetKey
 from app.inference.decoder import Decoder, decode_small
 from app.inference.engine import ServedNet
-from app.lirf.data.images import fit
+from app.inference.nets import Probabilities
+from app.lirf.data.images import Pixels, fit
 from app.lirf.networks import InputSpec
 from app.services.find import find_dataset, find_model, require, served_version
 from app.services.plans import input_spec, network_plan, open_dataset, stored_modules, stored_network
@@ -78,9 +79,9 @@ class Prepared:
 
     entitled: Entitlement
     served: ServedNet
-    images: Tensor
+    images: Pixels
 
-    def views(self, probabilities: Tensor, top_k: int) -> list[PredictionView]:
+    def views(self, probabilities: Probabilities, top_k: int) -> list[PredictionView]:
         """Answers to probabilities [N, classes], with at most ``top_k`` classes each."""
         return [_view(self.entitled, row, top_k) for row in probabilities]
 
@@ -88,14 +89,14 @@ class Prepared:
 class Images(Protocol):
     """Images that somebody sent or named."""
 
-    def load(self, spec: InputSpec) -> Tensor:
+    def load(self, spec: InputSpec) -> Pixels:
         """Uint8 [N, C, H, W] of the shape that a network reads; it may take its time.
 
         Raises:
             InvalidInputError: they are damaged or do not fit.
         """
 
-    def load_at_once(self, spec: InputSpec) -> Tensor | None:
+    def load_at_once(self, spec: InputSpec) -> Pixels | None:
         """The same where that is a matter of microseconds and nothing is wrong, else None."""
 
 
@@ -131,10 +132,10 @@ class EncodedImages:
     files: list[bytes]
     field: str = "image"
 
-    def load(self, spec: InputSpec) -> Tensor:
+    def load(self, spec: InputSpec) -> Pixels:
         return self.decoder.batch(self.files, spec, self.field)
 
-    def load_at_once(self, spec: InputSpec) -> Tensor | None:
+    def load_at_once(self, spec: InputSpec) -> Pixels | None:
         return decode_small(self.files[0], spec) if len(self.files) == 1 else None
 
 
@@ -147,16 +148,16 @@ class DatasetRows:
     dataset: str
     indices: list[int]
 
-    def load(self, spec: InputSpec) -> Tensor:
+    def load(self, spec: InputSpec) -> Pixels:
         return dataset_images(self.sessions, self.caller, self.dataset, self.indices, spec)
 
-    def load_at_once(self, _spec: InputSpec) -> Tensor | None:
+    def load_at_once(self, _spec: InputSpec) -> Pixels | None:
         return None
 
 
 def dataset_images(
     sessions: Sessions, caller: Caller, dataset: str, indices: list[int], spec: InputSpec
-) -> Tensor:
+) -> Pixels:
     """Rows of a stored data set as a network reads them: uint8 [N, C, H, W].
 
     Raises:
@@ -174,7 +175,8 @@ def dataset_images(
         data = open_dataset(session, row)
         if row.removed:
             _require_images(data.index.removed, indices)
-        return fit(data.images(indices), *spec.shape)
+        images: Pixels = fit(data.images(indices), *spec.shape).numpy()
+        return images
 
 
 def _require_rows(indices: list[int], rows: int) -> None:
@@ -195,12 +197,12 @@ def _require_images(removed: Tensor, indices: list[int]) -> None:
             )
 
 
-def _view(entitled: Entitlement, probabilities: Tensor, top_k: int) -> PredictionView:
-    values, order = probabilities.topk(min(top_k, len(probabilities)))
+def _view(entitled: Entitlement, probabilities: Probabilities, top_k: int) -> PredictionView:
+    order = (-probabilities).argsort(kind="stable")[:top_k]
     classes = entitled.model.classes
     top = [
         ClassProbability(classes[index], index, value)
-        for index, value in zip(order.tolist(), values.tolist(), strict=True)
+        for index, value in zip(order.tolist(), probabilities[order].tolist(), strict=True)
     ]
     return PredictionView(
         entitled.model.name, entitled.version.number, entitled.net, list(entitled.deposits), top

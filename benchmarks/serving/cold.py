@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from app.config import Settings
@@ -57,7 +58,7 @@ def _seconds(vault: Vault, architecture: str, seed: int, repeats: int) -> list[f
     module = DepositModule(branch | take_rows(net, (0,)), LogitFilter.of((0,)), split, PRUNE_RATIO)
     stored = [store_module(vault, module, Seal(vault.new_key(), Label("owner", "deposit", 1, "module")))]
     key = NetKey.of(plan, store_network(vault.sessions, without_rows(net, (0,)), split), stored)
-    engine, image = Engine(threads=available_cores()), torch.zeros((1, *SPEC.shape), dtype=torch.uint8)
+    engine, image = Engine(threads=available_cores()), np.zeros((1, *SPEC.shape), dtype=np.uint8)
     torch.set_num_threads(1)
     seconds = []
     for _ in range(repeats + 1):  # the first loads what a running service has loaded

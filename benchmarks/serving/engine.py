@@ -19,6 +19,8 @@ from torch import Tensor
 
 from app.inference.compute import available_cores
 from app.inference.engine import Engine, ServedNet
+from app.inference.nets import Probabilities
+from app.lirf.data.images import Pixels
 from app.lirf.filters import LogitFilter
 from app.lirf.module import DepositModule
 from app.lirf.networks import Network, default_split, published_state
@@ -56,9 +58,9 @@ def against_eager(seed: int, seconds: float, repeats: int) -> list[dict[str, Any
         answers: Tensor = plain(SPEC.normalise(batch)).softmax(dim=1)
         return answers
 
-    def compiled(batch: Tensor) -> Tensor:
+    def compiled(batch: Tensor) -> Probabilities:
         torch.set_num_threads(1)
-        return engine.answer(ready, batch)
+        return engine.answer(ready, batch.numpy())
 
     rates = _rates({"eager": eager, "engine": compiled}, images, BATCHES, seconds, repeats)
     return [
@@ -77,7 +79,7 @@ def by_deposits(seed: int, seconds: float, repeats: int) -> list[dict[str, Any]]
     engine = Engine(threads=available_cores())
     torch.set_num_threads(1)
     nets = {m: ServedNet(engine.prepare(recover_net(seed, m), SPEC)) for m in range(MOST_DEPOSITS + 1)}
-    images = random_images(max(BATCHES), seed)
+    images = random_images(max(BATCHES), seed).numpy()
     contestants = {str(m): partial(engine.answer, served) for m, served in nets.items()}
     rates = _rates(contestants, images, (1, 64), seconds, repeats)
     return [
@@ -92,13 +94,13 @@ def by_deposits(seed: int, seconds: float, repeats: int) -> list[dict[str, Any]]
     ]
 
 
-def bare_rate(served: ServedNet, engine: Engine, images: Tensor, seconds: float) -> float:
+def bare_rate(served: ServedNet, engine: Engine, images: Pixels, seconds: float) -> float:
     """Images per second in a loop."""
     torch.set_num_threads(1)
     return rate(partial(engine.answer, served), images, seconds)
 
 
-def bare_p50_ms(served: ServedNet, engine: Engine, image: Tensor, times: int = 1000) -> float:
+def bare_p50_ms(served: ServedNet, engine: Engine, image: Pixels, times: int = 1000) -> float:
     """The median time of one image."""
     torch.set_num_threads(1)
     taken = []
@@ -129,8 +131,8 @@ def _altered(tensor: Tensor, chance: torch.Generator) -> Tensor:
 
 
 def _rates(
-    contestants: Mapping[str, Callable[[Tensor], Tensor]],
-    images: Tensor,
+    contestants: Mapping[str, Callable[[Any], object]],
+    images: Tensor | Pixels,
     batches: tuple[int, ...],
     seconds: float,
     repeats: int,

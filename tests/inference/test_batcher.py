@@ -7,11 +7,10 @@ from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import numpy as np
 import pytest
-import torch
-from torch import Tensor
 
-from app.inference.batcher import Batcher, DeadlineError, DrainingError, QueueFullError
+from app.inference.batcher import Batcher, DeadlineError, DrainingError, QueueFullError, Rows
 
 BAD = -1.0
 
@@ -25,7 +24,7 @@ class Engine:
         self.started = threading.Semaphore(0)
         self.go.set()
 
-    def run(self, key: str, rows: Tensor) -> Tensor:
+    def run(self, key: str, rows: Rows) -> Rows:
         self.started.release()
         assert self.go.wait(10)
         self.batches.append((key, len(rows)))
@@ -45,15 +44,15 @@ def executor() -> Iterator[ThreadPoolExecutor]:
         yield pool
 
 
-def rows(*values: float) -> Tensor:
-    return torch.tensor(values)
+def rows(*values: float) -> Rows:
+    return np.array(values)
 
 
 def run(steps: Callable[[], Coroutine[Any, Any, None]]) -> None:
     asyncio.run(asyncio.wait_for(steps(), 20))
 
 
-async def held(engine: Engine, batcher: Batcher[str]) -> "asyncio.Task[Tensor]":
+async def held(engine: Engine, batcher: Batcher[str]) -> "asyncio.Task[Rows]":
     """Keep the engine busy with one row until it is let go."""
     engine.go.clear()
     busy = asyncio.create_task(batcher.submit("z", rows(0)))
@@ -82,7 +81,7 @@ def test_while_the_engine_is_busy_rows_gather_into_batches_of_one_key(
         await asyncio.sleep(0)
         assert batcher.waiting == 7
         engine.go.set()
-        answers = [float(answer) for answer in await asyncio.gather(*waiting)]
+        answers = [answer.item() for answer in await asyncio.gather(*waiting)]
         await busy
         assert answers == [float(i + ord(key)) for i, key in enumerate("abaabba")]
         assert engine.batches == [("z", 1), ("a", 4), ("b", 3)]
@@ -95,7 +94,7 @@ def test_more_rows_than_a_batch_holds_are_answered_in_several(
 ) -> None:
     async def steps() -> None:
         batcher = Batcher(engine.run, executor, largest_batch=4)
-        answers = await batcher.submit("a", torch.arange(10.0))
+        answers = await batcher.submit("a", np.arange(10.0))
         assert answers.tolist() == [97 + i for i in range(10)]
         assert [count for _, count in engine.batches] == [4, 4, 2]
 
@@ -108,7 +107,7 @@ def test_a_large_item_does_not_keep_a_small_one_behind_it_from_the_same_batch(
     async def steps() -> None:
         batcher = Batcher(engine.run, executor, largest_batch=4)
         busy = await held(engine, batcher)
-        waiting = [asyncio.create_task(batcher.submit("a", torch.arange(float(n)))) for n in (3, 2, 1)]
+        waiting = [asyncio.create_task(batcher.submit("a", np.arange(float(n)))) for n in (3, 2, 1)]
         await asyncio.sleep(0)
         engine.go.set()
         await asyncio.gather(busy, *waiting)
@@ -140,7 +139,7 @@ def test_one_request_larger_than_the_queue_is_taken_when_nothing_waits(
 ) -> None:
     async def steps() -> None:
         batcher = Batcher(engine.run, executor, largest_batch=2, longest_queue=3)
-        assert len(await batcher.submit("a", torch.arange(9.0))) == 9
+        assert len(await batcher.submit("a", np.arange(9.0))) == 9
 
     run(steps)
 
@@ -195,8 +194,8 @@ def test_a_bad_row_fails_its_own_request_alone(engine: Engine, executor: ThreadP
         engine.go.set()
         good, bad, other = await asyncio.gather(*waiting, return_exceptions=True)
         await busy
-        assert isinstance(good, Tensor)
-        assert isinstance(other, Tensor)
+        assert isinstance(good, np.ndarray)
+        assert isinstance(other, np.ndarray)
         assert (good.tolist(), other.tolist()) == ([98], [100])
         assert isinstance(bad, ValueError)
 
@@ -275,7 +274,7 @@ def test_cancelling_any_subset_neither_hangs_nor_swaps_answers(
     """Every answer is a checksum of its own rows, so a swapped one shows."""
     chance = random.Random(seed)
 
-    def checksum(key: str, given: Tensor) -> Tensor:
+    def checksum(key: str, given: Rows) -> Rows:
         if bool((given == BAD).any()):
             raise ValueError("a bad row")
         return given * 2 + ord(key)
@@ -285,14 +284,14 @@ def test_cancelling_any_subset_neither_hangs_nor_swaps_answers(
 
         async def one(number: int) -> bool | None:
             key, count = chance.choice("abc"), chance.randint(1, 20)
-            given = torch.full((count,), BAD if chance.random() < 0.02 else float(number))
+            given = np.full((count,), BAD if chance.random() < 0.02 else float(number))
             if chance.random() < 0.5:
                 await asyncio.sleep(chance.random() * 0.02)
             try:
                 answer = await batcher.submit(key, given, timeout=chance.choice([None, 0.001, 5.0]))
             except (DeadlineError, ValueError):
                 return None
-            return bool(torch.equal(answer, given * 2 + ord(key)))
+            return bool(np.array_equal(answer, given * 2 + ord(key)))
 
         tasks = [asyncio.create_task(one(number)) for number in range(600)]
         for task in tasks:

@@ -4,13 +4,14 @@ import threading
 import time
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from app.inference import decoder as module
 from app.inference.decoder import Decoder
-from app.lirf.data.images import encode_png
+from app.lirf.data.images import Pixels, encode_png
 from app.lirf.errors import InvalidInputError
 from app.lirf.networks import InputSpec
 
@@ -33,13 +34,15 @@ def some_images(count: int, size: int = 8) -> Tensor:
 @pytest.mark.parametrize("count", [1, 16, 17, 100])
 def test_images_come_in_their_order(decoder: Decoder, count: int) -> None:
     images = some_images(count)
-    assert torch.equal(decoder.batch([encode_png(image) for image in images], SPEC, "images.{row}"), images)
+    assert np.array_equal(
+        decoder.batch([encode_png(image) for image in images], SPEC, "images.{row}"), images.numpy()
+    )
 
 
 def test_grey_images_are_replicated_for_a_network_of_three_channels(decoder: Decoder) -> None:
     (image,) = some_images(1)
     spec = InputSpec(3, 8, 8, (0.5,) * 3, (0.5,) * 3)
-    assert torch.equal(decoder.batch([encode_png(image)], spec, "image")[0], image.expand(3, 8, 8))
+    assert np.array_equal(decoder.batch([encode_png(image)], spec, "image")[0], image.expand(3, 8, 8).numpy())
 
 
 @pytest.mark.parametrize(
@@ -62,7 +65,7 @@ def test_no_more_images_are_decoded_at_once_than_there_are_workers(
 ) -> None:
     at_once, most, lock = 0, 0, threading.Lock()
 
-    def slow(data: bytes, *, field: str, max_pixels: int) -> Tensor:
+    def slow(data: bytes, *, field: str, max_pixels: int) -> Pixels:
         nonlocal at_once, most
         assert data
         assert field
@@ -73,9 +76,9 @@ def test_no_more_images_are_decoded_at_once_than_there_are_workers(
         time.sleep(0.005)
         with lock:
             at_once -= 1
-        return some_images(1)[0]
+        return some_images(1)[0].numpy()
 
-    monkeypatch.setattr(module, "decode", slow)
+    monkeypatch.setattr(module, "decode_pixels", slow)
     asking = [
         threading.Thread(target=decoder.batch, args=([b"image"] * 20, SPEC, "images.{row}")) for _ in range(8)
     ]

@@ -2,11 +2,13 @@
 
 import time
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 from app.inference.eager import WORTH_THREADS_SECONDS, EagerNet
+from app.lirf.data.images import Pixels
 from app.lirf.networks import InputSpec
 
 SPEC = InputSpec(1, 2, 2, (0.5,), (0.25,))
@@ -27,8 +29,8 @@ class Paced(nn.Module):
         return x.flatten(1)
 
 
-def images(count: int) -> Tensor:
-    return torch.arange(count * 4, dtype=torch.uint8).reshape(count, 1, 2, 2)
+def images(count: int) -> Pixels:
+    return np.arange(count * 4, dtype=np.uint8).reshape(count, 1, 2, 2)
 
 
 @pytest.fixture(autouse=True)
@@ -72,8 +74,8 @@ def test_a_slow_first_pass_does_not_decide_for_ever() -> None:
 
 
 def test_answers_are_the_nets_own_of_normalised_pixels() -> None:
-    expected = ((images(3) / 255 - 0.5) / 0.25).flatten(1).softmax(dim=1)
-    assert torch.allclose(served(Paced(0.0)).probabilities(images(3)), expected)
+    expected = torch.from_numpy((images(3) / np.float32(255) - 0.5) / 0.25).flatten(1).softmax(dim=1)
+    assert torch.allclose(torch.from_numpy(served(Paced(0.0)).probabilities(images(3))), expected)
 
 
 def test_tensors_that_two_nets_share_have_one_name() -> None:

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -12,7 +13,9 @@ from torch import Tensor, nn
 from app.domain.errors import TooMany, Unavailable
 from app.inference.eager import EagerNet
 from app.inference.engine import Engine, ServedNet
+from app.inference.nets import Probabilities
 from app.inference.serving import Serving
+from app.lirf.data.images import Pixels
 from app.lirf.networks import InputSpec
 
 SPEC = InputSpec(1, 2, 2, (0.0,), (1.0,))
@@ -31,8 +34,8 @@ class Held(nn.Module):
         return x.flatten(1)
 
 
-def images(count: int) -> Tensor:
-    return torch.arange(count * 4, dtype=torch.uint8).reshape(count, 1, 2, 2)
+def images(count: int) -> Pixels:
+    return np.arange(count * 4, dtype=np.uint8).reshape(count, 1, 2, 2)
 
 
 def run(steps: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -52,10 +55,10 @@ class Case:
             reject=self.rejected.append,
         )
 
-    async def ask(self, count: int = 1) -> Tensor:
+    async def ask(self, count: int = 1) -> Probabilities:
         return await self.serving.probabilities(ServedNet(EagerNet(self.net, SPEC)), images(count))
 
-    async def busy(self) -> "asyncio.Task[Tensor]":
+    async def busy(self) -> "asyncio.Task[Probabilities]":
         task = asyncio.create_task(self.ask())
         await asyncio.to_thread(self.net.started.wait)
         return task
@@ -66,7 +69,9 @@ def test_it_answers_with_probabilities_and_observes_the_batch() -> None:
         case = Case()
         case.net.go.set()
         answers = await case.ask(3)
-        assert torch.allclose(answers, (images(3).float() / 255).flatten(1).softmax(dim=1))
+        assert torch.allclose(
+            torch.from_numpy(answers), torch.from_numpy(images(3) / np.float32(255)).flatten(1).softmax(dim=1)
+        )
         await case.serving.close()
         assert (case.batches, case.rejected) == ([3], [])
 

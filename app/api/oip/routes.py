@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
-import torch
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
@@ -30,7 +29,9 @@ from app.api.problems import PLAIN_MEDIA_TYPE, described
 from app.domain.errors import Invalid, NotFound
 from app.domain.rights import Action
 from app.inference.batcher import LARGEST_BATCH
-from app.lirf.data.images import fit
+from app.inference.decoder import fitted
+from app.inference.nets import Probabilities
+from app.lirf.data.images import Pixels
 from app.lirf.networks import InputSpec
 from app.services.find import require
 from app.services.plans import stored_network
@@ -243,31 +244,29 @@ async def post_infer(
     return Response(body, headers=headers, media_type=media_type)
 
 
-async def _probabilities(context: Context, served: Entitlement, asked: Asked) -> "np.ndarray[Any, Any]":
+async def _probabilities(context: Context, served: Entitlement, asked: Asked) -> Probabilities:
     with context.serving.statistics.request(*served.names, time.perf_counter()):
         images = _images(context, asked)
         prepared = prepare_at_once(served, context.composer, images)
         if prepared is None:
             prepared = await run_in_threadpool(prepare_prediction, served, context.composer, images)
-        answers = await context.serving.probabilities(prepared.served, prepared.images)
-    found: np.ndarray[Any, Any] = answers.numpy()
-    return found
+        return await context.serving.probabilities(prepared.served, prepared.images)
 
 
 def _images(context: Context, asked: Asked) -> Images:
     if asked.files is not None:
         return EncodedImages(context.decoder, asked.files, INPUT)
-    return Pixels(np.empty(0) if asked.pixels is None else asked.pixels)
+    return Tensors(np.empty(0, dtype=np.uint8) if asked.pixels is None else asked.pixels)
 
 
 @dataclass(frozen=True)
-class Pixels:
+class Tensors:
     """Images that came as a tensor: uint8 [N, C, H, W]."""
 
-    pixels: "np.ndarray[Any, Any]"
+    pixels: Pixels
 
-    def load(self, spec: InputSpec) -> torch.Tensor:
-        return fit(torch.from_numpy(np.array(self.pixels)), *spec.shape)
+    def load(self, spec: InputSpec) -> Pixels:
+        return fitted(self.pixels, spec)
 
-    def load_at_once(self, spec: InputSpec) -> torch.Tensor | None:
+    def load_at_once(self, spec: InputSpec) -> Pixels | None:
         return self.load(spec) if self.pixels.nbytes <= COPIED_AT_ONCE_BYTES else None

@@ -1,11 +1,13 @@
-"""One encoded image to one tensor, and one tensor to the shape a network takes."""
+"""One encoded image to its pixels, and pixels to the shape a network takes."""
 
 import io
 import struct
 import zlib
 from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from PIL import Image
 from PIL.ImageFile import ImageFile
@@ -15,6 +17,9 @@ from PIL.WebPImagePlugin import WebPImageFile
 from torch import Tensor
 
 from app.lirf.errors import InvalidInputError
+
+Pixels: TypeAlias = npt.NDArray[np.uint8]
+"""[..., C, H, W] from 0 to 255."""
 
 MAX_PIXELS = 4_000_000
 MAX_JPEG_SCANS = 64
@@ -42,6 +47,11 @@ _LUMA_SCALE = 1 << 16
 
 
 def decode(data: bytes, *, field: str = "image", max_pixels: int = MAX_PIXELS) -> Tensor:
+    """`decode_pixels` as a tensor."""
+    return torch.from_numpy(np.array(decode_pixels(data, field=field, max_pixels=max_pixels)))
+
+
+def decode_pixels(data: bytes, *, field: str = "image", max_pixels: int = MAX_PIXELS) -> Pixels:
     """The pixels of a PNG, JPEG or WebP file, uint8 [C, H, W], with C = 1 (grey) or 3 (RGB).
 
     The size is read from the header and checked before any pixel is loaded. One-bit and 16-bit grey become
@@ -138,16 +148,16 @@ def _check_header(image: ImageFile, data: bytes, field: str, max_pixels: int) ->
         )
 
 
-def _to_pixels(image: Image.Image) -> Tensor:
+def _to_pixels(image: Image.Image) -> Pixels:
     """A loaded Pillow image of any mode as uint8 [C, H, W], C = 1 or 3."""
     image.info.pop("transparency", None)
     if image.mode == "I" or image.mode.startswith("I;16"):
         deep = np.asarray(image).astype(np.int64).clip(0, 65535)
-        return torch.from_numpy(((deep + 128) // 257).astype(np.uint8)).unsqueeze(0)
+        return ((deep + 128) // 257).astype(np.uint8)[np.newaxis]
     if image.mode not in {"L", "RGB"}:
         image = image.convert("L" if image.mode in {"1", "LA", "La"} else "RGB")
-    pixels = torch.from_numpy(np.array(image))
-    return pixels.unsqueeze(0) if pixels.dim() == 2 else pixels.permute(2, 0, 1).contiguous()  # noqa: PLR2004
+    width, height = image.size
+    return np.frombuffer(image.tobytes(), np.uint8).reshape(height, width, -1).transpose(2, 0, 1)
 
 
 def _misfit(found: tuple[int, ...], expected: tuple[int, int, int]) -> InvalidInputError:
