@@ -4,8 +4,8 @@ The rules stand here, in one file: batches are of one net and counted in rows; t
 cancelled or too late is left out before the engine starts; and when a batch fails, each of its items is run alone, so
 that a bad one fails alone.
 
-The event loop fills the queue and the engine's own thread empties it, batch after batch, so that the engine never waits
-for a loop that is busy with other requests.
+The event loop fills the queue, and the engine's lanes empty it, each on a thread of its own and batch after batch, so
+that no lane waits for another, nor for a loop that is busy with other requests. What waits is shared among idle lanes.
 """
 
 import asyncio
@@ -29,6 +29,9 @@ Rows: TypeAlias = npt.NDArray[Any]
 
 LARGEST_BATCH = 64
 """Rows; more than that takes longer without being answered faster per row."""
+
+FEWEST_ROWS = 4
+"""Rows that are not divided among idle lanes."""
 
 SMOOTHING = 0.2
 """Weight of the newest batch in the measured speed."""
@@ -65,11 +68,12 @@ class _Item(Generic[Key]):
 
 
 class Batcher(Generic[Key]):
-    """Gathers rows for an engine that runs one batch at a time. Belongs to one event loop.
+    """Gathers rows for an engine of some lanes, each of which runs one batch at a time. Belongs to one event loop.
 
     Args:
-        run: rows [N, ...] of one key -> answers [N, ...]; called on one thread at a time.
-        executor: where the engine runs.
+        run: rows [N, ...] of one key -> answers [N, ...].
+        executor: of at least as many threads as there are lanes.
+        lanes: how many batches run at the same time.
         at_once: whether these rows, with nothing else to be done, are answered sooner than they are handed to another
             thread and back; then they are run on the event loop.
         largest_batch: rows of one batch.
@@ -82,6 +86,7 @@ class Batcher(Generic[Key]):
         run: Callable[[Key, Rows], Rows],
         executor: Executor,
         *,
+        lanes: int = 1,
         at_once: Callable[[Key, Rows], bool] = lambda key, rows: False,  # noqa: ARG005
         largest_batch: int = LARGEST_BATCH,
         longest_queue: int = 16 * LARGEST_BATCH,
@@ -89,6 +94,7 @@ class Batcher(Generic[Key]):
     ) -> None:
         self._run = run
         self._executor = executor
+        self._lanes = lanes
         self._at_once = at_once
         self._largest_batch = largest_batch
         self._longest_queue = longest_queue
@@ -96,7 +102,8 @@ class Batcher(Generic[Key]):
         self._lock = threading.Lock()
         self._queue: deque[_Item[Key]] = deque()
         self._waiting = 0
-        self._working = False
+        self._workers = 0
+        self._computing = 0
         self._row_seconds = 0.0
         self._open = 0
         self._dispatching = False
@@ -136,10 +143,11 @@ class Batcher(Generic[Key]):
             raise QueueFullError(self._retry_after())
         loop = asyncio.get_running_loop()
         deadline = None if timeout is None else time.monotonic() + timeout
+        most = self._share(count, self._lanes)
         items = [
             _Item(key, piece, loop.create_future(), deadline, start + len(piece) == count)
-            for start in range(0, count, self._largest_batch)
-            for piece in (rows[start : start + self._largest_batch],)
+            for start in range(0, count, most)
+            for piece in (rows[start : start + most],)
         ]
         with self._lock:
             self._queue.extend(items)
@@ -162,7 +170,11 @@ class Batcher(Generic[Key]):
 
     def _retry_after(self) -> int:
         """Whole seconds that the queue takes at the speed that was measured, at least one."""
-        return max(1, math.ceil(self._waiting * self._row_seconds))
+        return max(1, math.ceil(self._waiting * self._row_seconds / self._lanes))
+
+    def _share(self, rows: int, lanes: int) -> int:
+        """How many of so many rows one of so many idle lanes takes."""
+        return min(self._largest_batch, max(FEWEST_ROWS, math.ceil(rows / lanes)))
 
     def _leave(self, item: _Item[Key]) -> None:
         """Take an item that nobody waits for any more out of the queue."""
@@ -179,21 +191,21 @@ class Batcher(Generic[Key]):
             self._drained.set()
 
     def _soon(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Wake an idle engine once all that is ready at this moment has entered, so that it can share a batch."""
-        if not self._working and not self._dispatching:
+        """Wake idle lanes once all that is ready at this moment has entered, so that it can share a batch."""
+        if self._workers < self._lanes and not self._dispatching:
             self._dispatching = True
             loop.call_soon(self._dispatch)
 
     def _dispatch(self) -> None:
         self._dispatching = False
         with self._lock:
-            if self._working or not self._queue:
-                return
-            self._working = True
-            alone = self._queue[0] if len(self._queue) == 1 else None
+            alone = self._queue[0] if len(self._queue) == 1 and not self._workers else None
+            starting = min(self._lanes - self._workers, math.ceil(self._waiting / FEWEST_ROWS))
+            self._workers += starting
         if alone is not None and self._at_once(alone.key, alone.rows):
             self._work()
-        else:
+            return
+        for _ in range(starting):
             self._executor.submit(self._work)
 
     def _work(self) -> None:
@@ -202,23 +214,28 @@ class Batcher(Generic[Key]):
             started = time.monotonic()
             outcomes = self._outcomes(batch)
             took = time.monotonic() - started
+            with self._lock:
+                self._computing -= 1
             _loop_of(batch).call_soon_threadsafe(self._deliver, batch, outcomes, started, took)
 
     def _take(self) -> list[_Item[Key]]:
-        """The next batch; with an empty one the work ends, and whoever comes later wakes the engine again."""
+        """The next batch; with an empty one the work ends, and whoever comes later wakes a lane again."""
         late: list[_Item[Key]] = []
         with self._lock:
-            batch = list(self._next_batch(late))
+            batch = list(self._next_batch(self._share(self._waiting, self._lanes - self._computing), late))
             self._waiting -= sum(item.count for item in (*batch, *late))
-            self._working = bool(batch)
+            if batch:
+                self._computing += 1
+            else:
+                self._workers -= 1
         for item in late:
             error = DeadlineError("the engine was not free in time")
             _loop_of([item]).call_soon_threadsafe(_settle, item, error)
         return batch
 
-    def _next_batch(self, late: list[_Item[Key]]) -> Iterator[_Item[Key]]:
+    def _next_batch(self, room: int, late: list[_Item[Key]]) -> Iterator[_Item[Key]]:
         """The oldest item and, in their order, the items of its key that fit beside it; the late go aside."""
-        room, key, passed_over = self._largest_batch, None, deque[_Item[Key]]()
+        key, passed_over = None, deque[_Item[Key]]()
         now = time.monotonic()
         while self._queue and room:
             item = self._queue.popleft()
@@ -242,7 +259,7 @@ class Batcher(Generic[Key]):
             return [error if item.answer.done() else self._outcomes([item])[0] for item in batch]
 
     def _answers(self, batch: Sequence[_Item[Key]]) -> list[Rows | Exception]:
-        rows = batch[0].rows if len(batch) == 1 else np.concatenate([item.rows for item in batch])
+        rows = _beside([item.rows for item in batch])
         answers = self._run(batch[0].key, rows)
         if len(answers) != len(rows):
             raise ValueError(f"{len(answers)} answers to {len(rows)} rows")
@@ -257,6 +274,15 @@ class Batcher(Generic[Key]):
         rows = sum(item.count for item in batch)
         self._row_seconds += SMOOTHING * (took / rows - self._row_seconds)
         self._observe(batch[0].key, rows, [started - item.entered for item in batch], took)
+
+
+def _beside(parts: Sequence[Rows]) -> Rows:
+    """``np.concatenate``, which would let go of the interpreter's lock at each part, and wait for it again."""
+    first, *others = parts
+    if not others:
+        return first
+    joined = bytearray().join(np.ascontiguousarray(part).data for part in parts)
+    return np.frombuffer(joined, first.dtype).reshape(-1, *first.shape[1:])
 
 
 def _loop_of(batch: Sequence[_Item[Key]]) -> asyncio.AbstractEventLoop:

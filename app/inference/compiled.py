@@ -5,6 +5,7 @@ once for all nets of a model and answers the target and all branches as one batc
 """
 
 import copy
+import math
 import threading
 from collections.abc import Hashable, Mapping, Sequence
 
@@ -99,6 +100,7 @@ class CompiledNet:
         self._parts = parts
         self._rows = rows
         self.pieces = pieces
+        self.pace = math.inf
 
     def probabilities(self, images: Pixels) -> Probabilities:
         first, *others = self._parts
@@ -112,15 +114,15 @@ class Compiler:
     """Compiles nets for the CPU.
 
     Args:
-        threads: of one batch.
+        threads: of all lanes together; each lane runs a batch on one of them, and a lone image has all.
     """
 
     def __init__(self, threads: int) -> None:
         self._core = ov.Core()
+        self._lanes = threads
         self._settings = {
             "INFERENCE_PRECISION_HINT": "f32",
             "INFERENCE_NUM_THREADS": threads,
-            "NUM_STREAMS": 1,
             "ENABLE_CPU_PINNING": False,  # the cores are shared with decoding, and often with a worker
         }
         self._deep_parts: Shared[Hashable, Part] = Shared()
@@ -161,16 +163,16 @@ class Compiler:
             return ov.Model([_classified(ends, rows) if rows else _joined(ends, 0)], [entry])
 
         size = sum(map(_weights, parts))
-        single = self._compiled(lowered(1)) if size <= SMALL_BYTES else None
-        return Part(size, self._compiled(lowered(ANY)), single)
+        single = self._compiled(lowered(1), lanes=1) if size <= SMALL_BYTES else None
+        return Part(size, self._compiled(lowered(ANY), self._lanes), single)
 
     def _deep(self, shape: tuple[int, ...], deep: Network) -> Part:
         entry, value = features(shape)
-        return Part(_weights(deep), self._compiled(ov.Model([lower(deep, value)], [entry])))
+        return Part(_weights(deep), self._compiled(ov.Model([lower(deep, value)], [entry]), self._lanes))
 
-    def _compiled(self, model: ov.Model) -> ov.CompiledModel:
+    def _compiled(self, model: ov.Model, lanes: int) -> ov.CompiledModel:
         try:
-            return self._core.compile_model(model, "CPU", self._settings)
+            return self._core.compile_model(model, "CPU", {**self._settings, "NUM_STREAMS": lanes})
         except RuntimeError as error:
             raise NotLoweredError(f"OpenVINO refused it: {error}") from error
 

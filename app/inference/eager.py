@@ -1,5 +1,7 @@
 """A net run by PyTorch, on as many threads as a batch is worth: for GPUs, and for blocks that have no lowering."""
 
+import math
+import threading
 import time
 from collections.abc import Hashable, Mapping
 
@@ -29,14 +31,24 @@ class EagerNet:
         spec: what it reads.
         device: torch's name of it.
         threads: CPU threads of a large batch.
+        turn: held during a pass, as two of them at once would fight for the threads.
     """
 
-    def __init__(self, net: nn.Module, spec: InputSpec, device: str = "cpu", threads: int = 1) -> None:
+    def __init__(
+        self,
+        net: nn.Module,
+        spec: InputSpec,
+        device: str = "cpu",
+        threads: int = 1,
+        turn: "threading.Lock | None" = None,
+    ) -> None:
         self._net = net.to(device)
         self._spec = spec
         self._device = torch.device(device)
         self._threads = threads
-        self._pace = 0.0
+        self._turn = turn or threading.Lock()
+        self._row_seconds = 0.0
+        self.pace = math.inf
 
     @property
     def pieces(self) -> Mapping[Hashable, int]:
@@ -48,15 +60,16 @@ class EagerNet:
     def probabilities(self, images: Pixels) -> Probabilities:
         """See `ReadyNet`."""
         inputs = self._spec.normalise(torch.tensor(images, device=self._device))
-        alone = self._pace * len(inputs) < WORTH_THREADS_SECONDS
-        torch.set_num_threads(1 if alone else self._threads)
-        started = time.perf_counter()
-        answers: Probabilities = self._net(inputs).softmax(dim=1).cpu().numpy()
-        if alone:
-            self._learn((time.perf_counter() - started) / len(inputs))
+        with self._turn:
+            alone = self._row_seconds * len(inputs) < WORTH_THREADS_SECONDS
+            torch.set_num_threads(1 if alone else self._threads)
+            started = time.perf_counter()
+            answers: Probabilities = self._net(inputs).softmax(dim=1).cpu().numpy()
+            if alone:
+                self._learn((time.perf_counter() - started) / len(inputs))
         return answers
 
     def _learn(self, seconds: float) -> None:
         """The first passes are slow for reasons of their own, and a shared machine is slow at times."""
-        slower = self._pace + SMOOTHING * (seconds - self._pace)
-        self._pace = min(seconds, slower) if self._pace else seconds
+        slower = self._row_seconds + SMOOTHING * (seconds - self._row_seconds)
+        self._row_seconds = min(seconds, slower) if self._row_seconds else seconds

@@ -1,5 +1,7 @@
 """Makes nets ready and runs them: compiled for the CPU where that is possible, by PyTorch elsewhere."""
 
+import threading
+import time
 from collections.abc import Hashable
 from typing import NamedTuple
 
@@ -26,6 +28,10 @@ class ServedNet(NamedTuple):
     version: str = ""
 
 
+AT_ONCE_SECONDS = 0.001
+"""To hand an image to another thread and its answer back takes a quarter of this."""
+
+
 class Engine:
     """Runs nets on one device.
 
@@ -39,6 +45,12 @@ class Engine:
         self._device = device
         self._threads = threads
         self._compiler = Compiler(threads) if compiles and device == "cpu" else None
+        self._one_at_a_time = threading.Lock()
+
+    @property
+    def lanes(self) -> int:
+        """Batches that are answered sooner beside one another than one after the other."""
+        return self._threads if self._compiler else 1
 
     def prepare(
         self, net: RecoverNet, spec: InputSpec, deep_name: Hashable = None, head_name: Hashable = None
@@ -52,12 +64,20 @@ class Engine:
             head_name: the same for nets that hold the same head.
         """
         ready = self._ready(net, spec, object() if deep_name is None else deep_name, head_name)
-        ready.probabilities(np.zeros((1, *spec.shape), dtype=np.uint8))
+        image = np.zeros((1, *spec.shape), dtype=np.uint8)
+        ready.probabilities(image)
+        started = time.perf_counter()
+        ready.probabilities(image)
+        ready.pace = time.perf_counter() - started
         return ready
 
     def answer(self, served: ServedNet, images: Pixels) -> Probabilities:
         """Softmax over classes: uint8 images [N, C, H, W] -> float32 [N, classes]."""
         return served.net.probabilities(images)
+
+    def at_once(self, served: ServedNet, images: Pixels) -> bool:
+        """Whether these images are answered sooner than they are handed to another thread."""
+        return len(images) * served.net.pace < AT_ONCE_SECONDS
 
     def _ready(self, net: RecoverNet, spec: InputSpec, deep_name: Hashable, head_name: Hashable) -> ReadyNet:
         if self._compiler is not None:
@@ -65,4 +85,4 @@ class Engine:
                 return self._compiler.net(net, spec, deep_name, head_name)
             except NotLoweredError as reason:
                 log.info("net_not_compiled", reason=str(reason))
-        return EagerNet(fused(net), spec, self._device, self._threads)
+        return EagerNet(fused(net), spec, self._device, self._threads, self._one_at_a_time)

@@ -39,10 +39,16 @@ class Serving:
         observe: Callable[[int, float, float], None],
         reject: Callable[[str], None],
     ) -> None:
-        # a forward pass uses all cores by itself, so that two at once would only fight for them
-        self._executor = ThreadPoolExecutor(1, "engine", initializer=torch.set_num_threads, initargs=(1,))
+        self._executor = ThreadPoolExecutor(
+            engine.lanes, "engine", initializer=torch.set_num_threads, initargs=(1,)
+        )
         self._batcher: Batcher[ServedNet] = Batcher(
-            engine.answer, self._executor, longest_queue=longest_queue, observe=self._observe
+            engine.answer,
+            self._executor,
+            lanes=engine.lanes,
+            at_once=engine.at_once,
+            longest_queue=longest_queue,
+            observe=self._observe,
         )
         self._told = observe
         self.statistics = Statistics()

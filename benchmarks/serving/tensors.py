@@ -41,7 +41,7 @@ def against_the_limit(bank: Bank, seed: int, seconds: float, repeats: int, folde
     )
     through, bare = [], []
     for _ in range(repeats):
-        bare.append(bare_rate(served, engine, images, seconds))
+        bare.append(bare_rate(served, engine, images.numpy(), seconds))
         outcome = load_apart(order, file)
         if outcome.errors:
             raise ValueError(f"{outcome.errors} batches were not answered: {outcome.faults}")
@@ -52,7 +52,7 @@ def against_the_limit(bank: Bank, seed: int, seconds: float, repeats: int, folde
         "v2_images_per_second": round(statistics.median(through), 1),
         "engine_images_per_second": round(statistics.median(bare), 1),
         "share": round(statistics.median(one / limit for one, limit in zip(through, bare, strict=True)), 3),
-        "engine_p50_ms": round(bare_p50_ms(served, engine, images[:1]), 3),
+        "engine_p50_ms": round(bare_p50_ms(served, engine, images[:1].numpy()), 3),
     }
 
 

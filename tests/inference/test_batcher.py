@@ -45,7 +45,7 @@ def executor() -> Iterator[ThreadPoolExecutor]:
 
 
 def rows(*values: float) -> Rows:
-    return np.array(values)
+    return np.array(values, dtype=np.float64)
 
 
 def run(steps: Callable[[], Coroutine[Any, Any, None]]) -> None:

@@ -52,7 +52,7 @@ def test_one_thread_does_what_is_not_worth_waking_others() -> None:
     assert net.threads == [1, 1, 1]
 
 
-def test_a_batch_with_enough_work_gets_all_threads_once_the_pace_is_known() -> None:
+def test_a_batch_with_enough_work_gets_all_threads_once_the_row_seconds_is_known() -> None:
     net = Paced(WORTH_THREADS_SECONDS / 10)
     eager = served(net)
     for count in (4, 20, 4, 20):
@@ -65,10 +65,10 @@ def test_a_slow_first_pass_does_not_decide_for_ever() -> None:
     eager = served(net)
     eager.probabilities(images(1))
     net.seconds = WORTH_THREADS_SECONDS / 100
-    eager._pace = WORTH_THREADS_SECONDS * 0.9
+    eager._row_seconds = WORTH_THREADS_SECONDS * 0.9
     for _ in range(2):
         eager.probabilities(images(1))
-    assert eager._pace < WORTH_THREADS_SECONDS / 10
+    assert eager._row_seconds < WORTH_THREADS_SECONDS / 10
     eager.probabilities(images(4))
     assert net.threads[-1] == 1
 

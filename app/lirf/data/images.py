@@ -157,7 +157,8 @@ def _to_pixels(image: Image.Image) -> Pixels:
     if image.mode not in {"L", "RGB"}:
         image = image.convert("L" if image.mode in {"1", "LA", "La"} else "RGB")
     width, height = image.size
-    return np.frombuffer(image.tobytes(), np.uint8).reshape(height, width, -1).transpose(2, 0, 1)
+    pixels = np.frombuffer(image.tobytes(), np.uint8).reshape(height, width, -1)
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
 def _misfit(found: tuple[int, ...], expected: tuple[int, int, int]) -> InvalidInputError:
