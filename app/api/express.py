@@ -7,6 +7,7 @@ Whatever is unusual about a request is left to them, which also word every refus
 
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import parse_qsl
 
@@ -30,6 +31,9 @@ PATH = "/predict"
 DEFAULT_TOP_K = 5
 MOST_CLASSES = 1000
 LONGEST_NUMBER = len(str(MOST_CLASSES))
+LONGEST_QUERY = 1024
+"""Bytes; a longer one names no model."""
+
 IMAGES = {name.encode() for name in IMAGE_TYPES}
 ENTITLING = {b"authorization", b"x-api-key"}
 OK = 200
@@ -123,7 +127,13 @@ def _asked(scope: Scope) -> Asked | None:
         name == b"content-type" and value in IMAGES for name, value in scope["headers"]
     ):
         return None
-    pairs = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    text: bytes = scope["query_string"]
+    return _asked_in(text) if len(text) <= LONGEST_QUERY else None
+
+
+@lru_cache(maxsize=1024)
+def _asked_in(text: bytes) -> Asked | None:
+    pairs = parse_qsl(text.decode("latin-1"), keep_blank_values=True)
     query = dict(pairs)
     top_k = query.pop("top_k", str(DEFAULT_TOP_K))
     model = query.pop("model", "")

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable
+from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily
@@ -56,11 +57,15 @@ class Metrics:
         self.rejected = Counter(
             "lirf_rejected", "Predictions turned away.", ("reason",), registry=self.registry
         )
+        # to look a series up by its labels takes longer than to count
+        self._answered = cache(self.requests.labels)
+        self._took = cache(self.seconds.labels)
+        self._classified = cache(self.predictions.labels)
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request by its route's template and the time to the last byte of its answer."""
-        self.requests.labels(method, route, status).inc()
-        self.seconds.labels(method, route).observe(seconds)
+        self._answered(method, route, status).inc()
+        self._took(method, route).observe(seconds)
 
     def batch(self, rows: int, waited: float, took: float) -> None:
         """Observe a batch: its images, and the seconds that the oldest waited and that all took."""
@@ -82,7 +87,7 @@ class Metrics:
 
     def count_images(self, net: str, count: int) -> None:
         """``count`` images were answered by this kind of net."""
-        self.predictions.labels(net).inc(count)
+        self._classified(net).inc(count)
 
     def watch_states(self, sessions: Sessions) -> None:
         """Show how many jobs and deposits the database holds in each state, counted at every scrape."""

@@ -16,6 +16,7 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 from torch import Tensor
 
+from app.lirf.data.plain_png import read_plain_png
 from app.lirf.errors import InvalidInputError
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
@@ -62,6 +63,9 @@ def decode_pixels(data: bytes, *, field: str = "image", max_pixels: int = MAX_PI
     Raises:
         InvalidInputError: another format, more than ``max_pixels`` pixels, several frames, or damaged data.
     """
+    plain = read_plain_png(data, max_pixels)
+    if plain is not None:
+        return _to_pixels(plain)
     open_file = _opener(data, field)
     try:
         with open_file(io.BytesIO(data)) as image:

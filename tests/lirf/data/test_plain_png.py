@@ -1,0 +1,89 @@
+"""A plain PNG is read as the general reader reads it; every other file is left to that."""
+
+import io
+import struct
+import zlib
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from app.lirf.data.plain_png import read_plain_png
+
+MOST = 64 * 64
+
+
+def some_image(mode: str, width: int, height: int, seed: int = 0) -> Image.Image:
+    shape = (height, width) if mode == "L" else (height, width, len(mode))
+    return Image.fromarray(np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8), mode)
+
+
+def png(image: Image.Image, **options: object) -> bytes:
+    sink = io.BytesIO()
+    image.save(sink, "PNG", **options)
+    return sink.getvalue()
+
+
+def chunk(name: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+
+PLAIN = png(some_image("RGB", 8, 8))
+COMMENT = PngInfo()
+COMMENT.add_text("Comment", "words")
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+@pytest.mark.parametrize("size", [(1, 1), (32, 32), (7, 13), (64, 64)])
+@pytest.mark.parametrize("level", [0, 9])
+def test_its_pixels_are_those_of_the_general_reader(mode: str, size: tuple[int, int], level: int) -> None:
+    data = png(some_image(mode, *size), compress_level=level)
+    found = read_plain_png(data, MOST)
+    assert found is not None
+    assert found.mode == mode
+    assert np.array_equal(np.asarray(found), np.asarray(Image.open(io.BytesIO(data))))
+
+
+@pytest.mark.parametrize("kind", range(5))
+def test_every_filter_of_a_row_is_undone(kind: int) -> None:
+    rows = np.random.default_rng(kind).integers(0, 256, (4, 1 + 3 * 5), dtype=np.uint8)
+    rows[:, 0] = kind
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 5, 4, 8, 2, 0, 0, 0))
+    data = b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(rows.tobytes())) + chunk(b"IEND", b"")
+    found = read_plain_png(data, MOST)
+    assert found is not None
+    assert np.array_equal(np.asarray(found), np.asarray(Image.open(io.BytesIO(data))))
+
+
+def altered(place: int) -> bytes:
+    return PLAIN[:place] + bytes([PLAIN[place] ^ 1]) + PLAIN[place + 1 :]
+
+
+OTHERS: dict[str, Callable[[], bytes]] = {
+    "nothing": lambda: b"",
+    "a JPEG's beginning": lambda: b"\xff\xd8\xff" + PLAIN[3:],
+    "alpha": lambda: png(some_image("RGBA", 8, 8)),
+    "a palette": lambda: png(some_image("RGB", 8, 8).convert("P")),
+    "one bit": lambda: png(some_image("L", 8, 8).convert("1")),
+    "16 bits": lambda: png(Image.fromarray(np.arange(64, dtype=np.uint16).reshape(8, 8))),
+    "a comment": lambda: png(some_image("RGB", 8, 8), pnginfo=COMMENT),
+    "transparency": lambda: png(some_image("RGB", 8, 8), transparency=(1, 2, 3)),
+    "a damaged header": lambda: altered(20),
+    "a damaged checksum of the header": lambda: altered(30),
+    "damaged pixels": lambda: altered(60),
+    "a damaged checksum of the pixels": lambda: altered(len(PLAIN) - 14),
+    "a damaged end": lambda: altered(len(PLAIN) - 1),
+    "an end cut off": lambda: PLAIN[:-12],
+    "pixels cut short": lambda: PLAIN[:60] + PLAIN[-16:],
+    "more behind the end": lambda: PLAIN + PLAIN[-12:],
+    "too few pixels": lambda: PLAIN[:33] + chunk(b"IDAT", zlib.compress(b"\0" * 10)) + chunk(b"IEND", b""),
+    "no stream of zlib": lambda: PLAIN[:33] + chunk(b"IDAT", b"words") + chunk(b"IEND", b""),
+    "more pixels than are allowed": lambda: png(some_image("L", 65, 64)),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_any_other_file_is_left_to_the_general_reader(name: str) -> None:
+    assert read_plain_png(OTHERS[name](), MOST) is None
