@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable
 
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
@@ -14,12 +14,13 @@ from app.api.problems import problem
 from app.domain.errors import PayloadTooLarge, TooMany
 
 REQUEST_ID_HEADER = "X-Request-ID"
+_RAW_HEADER = REQUEST_ID_HEADER.lower().encode()
 _USABLE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
 def request_id_of(scope: Scope) -> str:
     """The id that the client gave the request, or a new one."""
-    given = Headers(scope=scope).get(REQUEST_ID_HEADER, "")
+    given = next((value for name, value in scope["headers"] if name == _RAW_HEADER), b"").decode("latin-1")
     return given if _USABLE_ID.fullmatch(given) else f"req_{secrets.token_hex(10)}"
 
 

@@ -203,22 +203,22 @@ class Batcher(Generic[Key]):
             starting = min(self._lanes - self._workers, math.ceil(self._waiting / FEWEST_ROWS))
             self._workers += starting
         if alone is not None and self._at_once(alone.key, alone.rows):
-            self._work()
+            self._work(_at_once)
             return
         for _ in range(starting):
-            self._executor.submit(self._work)
+            self._executor.submit(self._work, asyncio.get_running_loop().call_soon_threadsafe)
 
-    def _work(self) -> None:
-        """Answer batch after batch until none is left."""
-        while batch := self._take():
+    def _work(self, tell: Callable[..., object]) -> None:
+        """Answer batch after batch until none is left; ``tell`` calls a function on the event loop."""
+        while batch := self._take(tell):
             started = time.monotonic()
             outcomes = self._outcomes(batch)
             took = time.monotonic() - started
             with self._lock:
                 self._computing -= 1
-            _loop_of(batch).call_soon_threadsafe(self._deliver, batch, outcomes, started, took)
+            tell(self._deliver, batch, outcomes, started, took)
 
-    def _take(self) -> list[_Item[Key]]:
+    def _take(self, tell: Callable[..., object]) -> list[_Item[Key]]:
         """The next batch; with an empty one the work ends, and whoever comes later wakes a lane again."""
         late: list[_Item[Key]] = []
         with self._lock:
@@ -229,8 +229,7 @@ class Batcher(Generic[Key]):
             else:
                 self._workers -= 1
         for item in late:
-            error = DeadlineError("the engine was not free in time")
-            _loop_of([item]).call_soon_threadsafe(_settle, item, error)
+            tell(_settle, item, DeadlineError("the engine was not free in time"))
         return batch
 
     def _next_batch(self, room: int, late: list[_Item[Key]]) -> Iterator[_Item[Key]]:
@@ -285,8 +284,8 @@ def _beside(parts: Sequence[Rows]) -> Rows:
     return np.frombuffer(joined, first.dtype).reshape(-1, *first.shape[1:])
 
 
-def _loop_of(batch: Sequence[_Item[Key]]) -> asyncio.AbstractEventLoop:
-    return batch[0].answer.get_loop()
+def _at_once(function: Callable[..., None], *args: object) -> None:
+    function(*args)
 
 
 def _settle(item: _Item[Key], outcome: Rows | Exception) -> None:
