@@ -31,7 +31,7 @@ LARGEST_BATCH = 64
 """Rows; more than that takes longer without being answered faster per row."""
 
 FEWEST_ROWS = 4
-"""Rows that are not divided among idle lanes."""
+"""Rows that are not divided between two idle lanes; a lane that is free before the others takes twice as many."""
 
 SMOOTHING = 0.2
 """Weight of the newest batch in the measured speed."""
@@ -143,7 +143,7 @@ class Batcher(Generic[Key]):
             raise QueueFullError(self._retry_after())
         loop = asyncio.get_running_loop()
         deadline = None if timeout is None else time.monotonic() + timeout
-        most = self._share(count, self._lanes)
+        most = self._share(count, FEWEST_ROWS)
         items = [
             _Item(key, piece, loop.create_future(), deadline, start + len(piece) == count)
             for start in range(0, count, most)
@@ -172,9 +172,14 @@ class Batcher(Generic[Key]):
         """Whole seconds that the queue takes at the speed that was measured, at least one."""
         return max(1, math.ceil(self._waiting * self._row_seconds / self._lanes))
 
-    def _share(self, rows: int, lanes: int) -> int:
-        """How many of so many rows one of so many idle lanes takes."""
-        return min(self._largest_batch, max(FEWEST_ROWS, math.ceil(rows / lanes)))
+    def _share(self, rows: int, fewest: int) -> int:
+        """How many of so many rows are one lane's, and not fewer than are worth a batch."""
+        return min(self._largest_batch, max(math.ceil(rows / self._lanes), fewest))
+
+    def _room(self) -> int:
+        """Rows that a lane takes: it leaves the others theirs, also those that will be free before it is itself."""
+        others_are_busy = self._computing == self._lanes - 1
+        return self._share(self._waiting, 2 * FEWEST_ROWS if others_are_busy else FEWEST_ROWS)
 
     def _leave(self, item: _Item[Key]) -> None:
         """Take an item that nobody waits for any more out of the queue."""
@@ -222,7 +227,7 @@ class Batcher(Generic[Key]):
         """The next batch; with an empty one the work ends, and whoever comes later wakes a lane again."""
         late: list[_Item[Key]] = []
         with self._lock:
-            batch = list(self._next_batch(self._share(self._waiting, self._lanes - self._computing), late))
+            batch = list(self._next_batch(self._room(), late))
             self._waiting -= sum(item.count for item in (*batch, *late))
             if batch:
                 self._computing += 1
