@@ -19,6 +19,10 @@ from app.supervisor import WorkerSupervisor
 from app.vault.opening import open_vault, prepare_vault
 
 
+YOUNG_OBJECTS = 50_000
+"""Made and not yet dropped, before a search for cycles among them: Python's 700 are a few requests' own, and have none."""
+
+
 def prepare(settings: Settings) -> str | None:
     """Migrate the database and make the first admin key; return its text if it was made now."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
@@ -68,5 +72,6 @@ class _AnnouncingServer(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             gc.collect()
+            gc.set_threshold(YOUNG_OBJECTS, 20, 100)
             gc.freeze()  # or each full collection goes through all that was imported, while predictions wait
             self._announce()

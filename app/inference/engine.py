@@ -28,6 +28,9 @@ class ServedNet(NamedTuple):
     version: str = ""
 
 
+LANE_BATCH, DEVICE_BATCH = 16, 64
+"""One thread takes as long per image with 8 rows as with 64; all threads together, or a GPU, gain by more."""
+
 AT_ONCE_SECONDS = 0.001
 """To hand an image to another thread and its answer back takes a quarter of this."""
 
@@ -51,6 +54,11 @@ class Engine:
     def lanes(self) -> int:
         """Batches that are answered sooner beside one another than one after the other."""
         return self._threads if self._compiler else 1
+
+    @property
+    def largest_batch(self) -> int:
+        """Rows beyond which a batch takes longer without being answered faster per row."""
+        return LANE_BATCH if self._compiler else DEVICE_BATCH
 
     def prepare(
         self, net: RecoverNet, spec: InputSpec, deep_name: Hashable = None, head_name: Hashable = None

@@ -47,6 +47,7 @@ class Serving:
             self._executor,
             lanes=engine.lanes,
             at_once=engine.at_once,
+            largest_batch=engine.largest_batch,
             longest_queue=longest_queue,
             observe=self._observe,
         )
