@@ -18,9 +18,8 @@ from app.services.seal_what_lies_open import seal_what_lies_open
 from app.supervisor import WorkerSupervisor
 from app.vault.opening import open_vault, prepare_vault
 
-
 YOUNG_OBJECTS = 50_000
-"""Made and not yet dropped, before a search for cycles among them: Python's 700 are a few requests' own, and have none."""
+"""Made and not yet dropped before a search for cycles among them; Python's 700 are those of a few requests."""
 
 
 def prepare(settings: Settings) -> str | None:

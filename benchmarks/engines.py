@@ -25,14 +25,15 @@ import openvino as ov
 import torch
 from torch import Tensor
 
-from app.inference.compiled import Compiler
 from app.inference.compute import available_cores
+from app.inference.engine import Engine, ServedNet
 from app.inference.fusing import fused
 from app.inference.lowering import ANY, lower, pixels
 from app.lirf.networks import Network, create
 from app.lirf.recover import RecoverNet
 from app.lirf.train import seed_everything
 from benchmarks.measure import rate, summary, taking_turns
+from benchmarks.serving.lanes import on_all_lanes
 from benchmarks.subject import SPEC, random_images
 from experiments.record import circumstances, write_record
 
@@ -110,8 +111,9 @@ def _engines(net: Network, *, compiled_by_torch: bool) -> dict[str, Run]:
         engines["torch.compile"] = partial(_eager, _by_torch(copy.deepcopy(net)))
     if _has_onnx():
         engines["ONNX Runtime"] = _by_onnx_runtime(copy.deepcopy(net))
-    ready = Compiler(available_cores()).net(RecoverNet(copy.deepcopy(net)), SPEC, object(), None)
-    engines["OpenVINO (chosen)"] = lambda images: torch.from_numpy(ready.probabilities(images.numpy()))
+    chosen = Engine(threads=available_cores())
+    answer = on_all_lanes(chosen, ServedNet(chosen.prepare(RecoverNet(copy.deepcopy(net)), SPEC)))
+    engines["OpenVINO (chosen)"] = lambda images: torch.from_numpy(answer(images.numpy()))
     engines["OpenVINO, bf16"] = _by_openvino(net, "bf16")
     return engines
 

@@ -2,6 +2,6 @@
 
 from benchmarks.rivals.environments import RIVALS, interpreter
 from benchmarks.rivals.model import write_model
-from benchmarks.rivals.running import TUNED, RivalDidNotStartError, rival
+from benchmarks.rivals.running import TUNED, RivalDidNotStartError, RunningRival, rival
 
-__all__ = ["RIVALS", "TUNED", "RivalDidNotStartError", "interpreter", "rival", "write_model"]
+__all__ = ["RIVALS", "TUNED", "RivalDidNotStartError", "RunningRival", "interpreter", "rival", "write_model"]

@@ -12,6 +12,7 @@ import urllib.request
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -44,9 +45,22 @@ class RivalDidNotStartError(Exception):
     """It ended or was not ready in time; the text is the end of its log."""
 
 
+@dataclass(frozen=True)
+class RunningRival:
+    """``url`` takes a PNG by POST; ``mark`` is what all its processes inherit."""
+
+    url: str
+    mark: str
+
+    def processes(self) -> list[psutil.Process]:
+        return _marked(self.mark)
+
+
 @contextmanager
-def rival(name: str, model: Path, port: int = 0, settings: Mapping[str, int] | None = None) -> Iterator[str]:
-    """Serve ``model`` by a rival, and yield the URL that takes a PNG by POST.
+def rival(
+    name: str, model: Path, port: int = 0, settings: Mapping[str, int] | None = None
+) -> Iterator[RunningRival]:
+    """Serve ``model`` by a rival.
 
     Args:
         name: ``litserve`` or ``bentoml``; its environment is made if it is not there.
@@ -80,7 +94,7 @@ def rival(name: str, model: Path, port: int = 0, settings: Mapping[str, int] | N
             _wait_until_ready(process, f"http://{HOST}:{port}{READY[name]}", log)
             if name == "bentoml":
                 _wait_for_workers(process, ready, chosen["WORKERS"], log)
-            yield f"http://{HOST}:{port}/predict"
+            yield RunningRival(f"http://{HOST}:{port}/predict", mark)
         finally:
             _end(process, mark)
 

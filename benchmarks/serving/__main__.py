@@ -14,14 +14,15 @@ from benchmarks.serving.engine import in_a_process_of_its_own
 from benchmarks.serving.flood import flood
 from benchmarks.serving.page import page
 from benchmarks.serving.picture import draw
-from benchmarks.serving.rivals import compare, own_orders, ratios, rival_orders
+from benchmarks.serving.rivals import compare, own_contestants, ratios, rival_contestants
 from benchmarks.serving.tensors import against_the_limit
 from benchmarks.subject import SPEC, original
 from experiments.record import circumstances, write_record
 
 NOTES = (
     "ResNet-20, random weights, one random 32×32 PNG per request; systems take turns on the same cores, which the load "
-    "generator shares. Medians of the repeats; errors are of all repeats. Ratios are medians of neighbours in time."
+    "generator shares, and stand still while others have theirs. Medians of the repeats; errors are of all repeats. "
+    "Ratios are medians of neighbours in time."
 )
 
 
@@ -38,8 +39,8 @@ def main() -> None:
         print(f"answered by: {describe(bank)}", flush=True)
         model = folder / "rival.pt"
         write_model(net, SPEC, model)
-        rivals = partial(rival_orders, model, bank.image)
-        rows = compare(own_orders(bank), rivals, image, options.seconds, options.repeats)
+        rivals = partial(rival_contestants, model, bank.image)
+        rows = compare(own_contestants(bank), rivals, image, options.seconds, options.repeats)
         limit = against_the_limit(bank, options.seed, options.seconds, options.repeats, folder)
         rights = with_many_rights(bank, image, options.seconds)
         flooded = flood(bank)

@@ -29,6 +29,7 @@ from app.lirf.recover import RecoverNet
 from app.lirf.rows import take_rows, without_rows
 from benchmarks.impatience import IMPATIENT
 from benchmarks.measure import rate, summary, taking_turns
+from benchmarks.serving.lanes import on_all_lanes
 from benchmarks.subject import ARCHITECTURE, SPEC, original, random_images
 
 BATCHES = (1, 8, 64)
@@ -50,7 +51,7 @@ def against_eager(seed: int, seconds: float, repeats: int) -> list[dict[str, Any
     """Images per second of ResNet-20 by batch, and how many times those of eager PyTorch on all cores."""
     engine, plain = Engine(threads=available_cores()), original(seed).eval()
     ready = ServedNet(engine.prepare(RecoverNet(original(seed)), SPEC))
-    images = random_images(max(BATCHES), seed)
+    images, by_engine = random_images(max(BATCHES), seed), on_all_lanes(engine, ready)
 
     @torch.inference_mode()
     def eager(batch: Tensor) -> Tensor:
@@ -60,7 +61,7 @@ def against_eager(seed: int, seconds: float, repeats: int) -> list[dict[str, Any
 
     def compiled(batch: Tensor) -> Probabilities:
         torch.set_num_threads(1)
-        return engine.answer(ready, batch.numpy())
+        return by_engine(batch.numpy())
 
     rates = _rates({"eager": eager, "engine": compiled}, images, BATCHES, seconds, repeats)
     return [
@@ -80,7 +81,7 @@ def by_deposits(seed: int, seconds: float, repeats: int) -> list[dict[str, Any]]
     torch.set_num_threads(1)
     nets = {m: ServedNet(engine.prepare(recover_net(seed, m), SPEC)) for m in range(MOST_DEPOSITS + 1)}
     images = random_images(max(BATCHES), seed).numpy()
-    contestants = {str(m): partial(engine.answer, served) for m, served in nets.items()}
+    contestants = {str(m): on_all_lanes(engine, served) for m, served in nets.items()}
     rates = _rates(contestants, images, (1, 64), seconds, repeats)
     return [
         {
@@ -97,7 +98,7 @@ def by_deposits(seed: int, seconds: float, repeats: int) -> list[dict[str, Any]]
 def bare_rate(served: ServedNet, engine: Engine, images: Pixels, seconds: float) -> float:
     """Images per second in a loop."""
     torch.set_num_threads(1)
-    return rate(partial(engine.answer, served), images, seconds)
+    return rate(on_all_lanes(engine, served), images, seconds)
 
 
 def bare_p50_ms(served: ServedNet, engine: Engine, image: Pixels, times: int = 1000) -> float:

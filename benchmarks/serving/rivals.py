@@ -5,22 +5,36 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import psutil
 
 from benchmarks.bank import MODEL, Bank
 from benchmarks.load import Outcome, load_apart
 from benchmarks.load_clients import Order
 from benchmarks.rivals import RIVALS, rival
+from benchmarks.serving.quiet import family, quiet
 
 CLIENTS = (1, 8, 32, 128)
 WARM_UP_SECONDS = 1.5
 EXPECTED = {"litserve": '"class":', "bentoml": '"class":'}
 
-Orders = Mapping[str, Callable[[int, float], Order]]
+Ask = Callable[[int, float], Order]
+"""What so many clients ask for so many seconds."""
 
 
-def own_orders(bank: Bank) -> dict[str, Callable[[int, float], Order]]:
-    """What is asked of this service, for each net, by so many clients for so many seconds."""
+class Contestant(NamedTuple):
+    """What is asked of a system, and its processes, which are stopped while others are measured."""
+
+    ask: Ask
+    processes: Callable[[], list[psutil.Process]]
+
+
+Contestants = Mapping[str, Contestant]
+
+
+def own_orders(bank: Bank) -> dict[str, Ask]:
+    """What is asked of this service, for each net."""
 
     def order(net: str, clients: int, seconds: float) -> Order:
         return Order(
@@ -36,9 +50,14 @@ def own_orders(bank: Bank) -> dict[str, Callable[[int, float], Order]]:
     return {f"lirf {net}": partial(order, net) for net in bank.keys}
 
 
+def own_contestants(bank: Bank) -> dict[str, Contestant]:
+    """This service, once for each net."""
+    return {name: Contestant(ask, partial(family, bank.pid)) for name, ask in own_orders(bank).items()}
+
+
 @contextmanager
-def rival_orders(model: Path, image: bytes) -> Iterator[Orders]:
-    """The same of each rival, which is started and runs until the end of the block.
+def rival_contestants(model: Path, image: bytes) -> Iterator[Contestants]:
+    """Each rival, which is started and runs until the end of the block.
 
     Args:
         model: a file of `write_model`.
@@ -49,18 +68,22 @@ def rival_orders(model: Path, image: bytes) -> Iterator[Orders]:
         return Order(url, image, clients, seconds, WARM_UP_SECONDS, expect=EXPECTED[name])
 
     with ExitStack() as running:
-        urls = {name: running.enter_context(rival(name, model)) for name in RIVALS}
-        yield {name: partial(order, name, url) for name, url in urls.items()}
+        started = {name: running.enter_context(rival(name, model)) for name in RIVALS}
+        yield {
+            name: Contestant(partial(order, name, one.url), one.processes) for name, one in started.items()
+        }
 
 
 def compare(
-    own: Orders,
-    others: Callable[[], AbstractContextManager[Orders]],
+    own: Contestants,
+    others: Callable[[], AbstractContextManager[Contestants]],
     image: Path,
     seconds: float,
     repeats: int,
 ) -> list[dict[str, Any]]:
-    """Rows of every system and number of clients; each figure is the median of its repeats, taken in turns.
+    """Rows of every system and number of clients; each figure is the median of its repeats.
+
+    Systems take turns, in which all others stand still.
 
     Rivals are started anew for each repeat: BentoML's dispatcher keeps what it has learned of 128 clients, and would
     answer a single one twelve times a second.
@@ -68,9 +91,12 @@ def compare(
     found: dict[tuple[str, int], list[Outcome]] = {}
     for _ in range(repeats):
         with others() as started:
+            all_systems = dict(own) | dict(started)
+            processes = {system: set(one.processes()) for system, one in all_systems.items()}
             for clients in CLIENTS:
-                for system, order in (dict(own) | dict(started)).items():
-                    outcome = load_apart(order(clients, seconds), image)
+                for system, contestant in all_systems.items():
+                    with quiet(set().union(*processes.values()) - processes[system]):
+                        outcome = load_apart(contestant.ask(clients, seconds), image)
                     found.setdefault((system, clients), []).append(outcome)
                     print(f"{system:13} {clients:4} clients {outcome.rps:8.1f} per second", flush=True)
     return [_row(system, clients, outcomes) for (system, clients), outcomes in found.items()]

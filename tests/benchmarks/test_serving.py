@@ -1,10 +1,14 @@
 """What `make bench-serving` says of its figures, and the crowd that it brings."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import psutil
 import pytest
 from sqlalchemy import func, select, text
 
@@ -13,11 +17,15 @@ from app.db.migrate import upgrade
 from app.db.models import Artifact, Dataset, Deposit, Grant, Job, Model, Principal
 from app.db.repositories import rights
 from app.db.session import open_sessions
+from app.inference.engine import Engine, ServedNet
 from benchmarks.load import Outcome
 from benchmarks.serving import crowd, rivals
 from benchmarks.serving.engine import recover_net
+from benchmarks.serving.lanes import on_all_lanes
 from benchmarks.serving.page import page
 from benchmarks.serving.picture import draw
+from benchmarks.serving.quiet import family, quiet
+from benchmarks.subject import SPEC, random_images
 
 Json = dict[str, Any]
 
@@ -68,17 +76,21 @@ def test_systems_take_turns_rivals_start_anew_and_medians_count(
     monkeypatch.setattr(rivals, "CLIENTS", (4,))
     starts = []
 
-    def order(name: str) -> Any:
-        return lambda clients, _seconds: (name, clients)
+    quiet: list[set[str]] = []
+    monkeypatch.setattr(rivals, "quiet", lambda processes: quiet.append(set(processes)) or nullcontext())
+
+    def contestant(name: str) -> Any:
+        return rivals.Contestant(lambda clients, _seconds: (name, clients), lambda: [f"{name}'s"])
 
     @contextmanager
     def others() -> Iterator[Any]:
         starts.append(1)
-        yield {"fast": order("fast")}
+        yield {"fast": contestant("fast")}
 
-    rows = rivals.compare({"slow": order("slow")}, others, tmp_path / "image.png", 1.0, 3)
+    rows = rivals.compare({"slow": contestant("slow")}, others, tmp_path / "image.png", 1.0, 3)
     assert len(starts) == 3
     assert asked == [("slow", 4), ("fast", 4)] * 3
+    assert quiet == [{"fast's"}, {"slow's"}] * 3
     assert [(one["system"], one["rps"], one["errors"]) for one in rows] == [
         ("slow", 6.0, 3),
         ("fast", 60.0, 3),
@@ -219,3 +231,20 @@ def test_the_crowd_is_in_the_database_and_expiries_are_found_by_index(
         ).all()
         assert "ix_grants_expires_at" in str(plan)
     sessions.close()
+
+
+def test_processes_stand_still_for_the_time_of_a_block() -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        (found,) = family(process.pid)
+        with quiet([found]):
+            assert found.status() == psutil.STATUS_STOPPED
+        assert found.status() != psutil.STATUS_STOPPED
+        process.kill()
+
+
+def test_lanes_answer_a_batch_in_its_order() -> None:
+    engine = Engine(threads=2)
+    served = ServedNet(engine.prepare(recover_net(0, 1), SPEC))
+    images = random_images(40, 0).numpy()
+    told = on_all_lanes(engine, served)(images)
+    assert np.allclose(told, engine.answer(served, images), atol=1e-5)
