@@ -36,8 +36,8 @@ Array = npt.NDArray[np.float32]
 
 
 SMALL_BYTES = 8 * 2**20
-"""Weights up to which a net's time for one image is that of starting its operations: then it is also compiled for
-exactly one image, which spares it the question of how many there are (a tenth of the time of ResNet-20)."""
+"""Weights up to which threads lose more by waiting for one another within a batch than by having one each. The first part
+of such a net is also compiled for exactly one image on all threads, which spares it the question of how many there are."""
 
 
 class Part:
@@ -114,12 +114,13 @@ class Compiler:
     """Compiles nets for the CPU.
 
     Args:
-        threads: of all lanes together; each lane runs a batch on one of them, and a lone image has all.
+        threads: a small part runs as many batches beside one another, each on one of them, or one image on all; a large
+            part runs one batch after the other on all of them.
     """
 
     def __init__(self, threads: int) -> None:
         self._core = ov.Core()
-        self._lanes = threads
+        self._threads = threads
         self._settings = {
             "INFERENCE_PRECISION_HINT": "f32",
             "INFERENCE_NUM_THREADS": threads,
@@ -164,11 +165,15 @@ class Compiler:
 
         size = sum(map(_weights, parts))
         single = self._compiled(lowered(1), lanes=1) if size <= SMALL_BYTES else None
-        return Part(size, self._compiled(lowered(ANY), self._lanes), single)
+        return Part(size, self._compiled(lowered(ANY), self._lanes_of(size)), single)
 
     def _deep(self, shape: tuple[int, ...], deep: Network) -> Part:
         entry, value = features(shape)
-        return Part(_weights(deep), self._compiled(ov.Model([lower(deep, value)], [entry]), self._lanes))
+        size = _weights(deep)
+        return Part(size, self._compiled(ov.Model([lower(deep, value)], [entry]), self._lanes_of(size)))
+
+    def _lanes_of(self, size: int) -> int:
+        return self._threads if size <= SMALL_BYTES else 1
 
     def _compiled(self, model: ov.Model, lanes: int) -> ov.CompiledModel:
         try:
