@@ -12,6 +12,7 @@ from app.db.migrate import upgrade
 from app.db.session import open_sessions
 from app.logs import configure_logs
 from app.main import create_app
+from app.one_write import OneWriteProtocol
 from app.services.authenticate import KeyText
 from app.services.manage_keys import make_first_key
 from app.services.seal_what_lies_open import seal_what_lies_open
@@ -50,7 +51,13 @@ def serve(settings: Settings, *, worker: bool, announce: Callable[[str], None]) 
     url = f"http://{settings.host}:{listener.getsockname()[1]}"
     supervisor = WorkerSupervisor({"LIRF_DATA_DIR": str(settings.data_dir)}) if worker else None
     server = _AnnouncingServer(
-        uvicorn.Config(create_app(settings), log_config=None, access_log=False, timeout_graceful_shutdown=10),
+        uvicorn.Config(
+            create_app(settings),
+            http=OneWriteProtocol,
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=10,
+        ),
         lambda: announce(url),
     )
     if supervisor:

@@ -39,7 +39,11 @@ def sealing(record: dict[str, Any]) -> str:
 
 def engines(record: dict[str, Any]) -> str:
     batches = list(record["rows"][0]["images_per_second"])
-    lines = [_line(["network", "engine", *(f"batch {batch}" for batch in batches), "log-probabilities at most apart"])]
+    lines = [
+        _line(
+            ["network", "engine", *(f"batch {batch}" for batch in batches), "log-probabilities at most apart"]
+        )
+    ]
     lines.append(_line(["---", "---", *["---:"] * (len(batches) + 1)]))
     for row in record["rows"]:
         rates = [

@@ -36,8 +36,8 @@ Array = npt.NDArray[np.float32]
 
 
 SMALL_BYTES = 8 * 2**20
-"""Weights up to which threads lose more by waiting for one another within a batch than by having one each. The first part
-of such a net is also compiled for exactly one image on all threads, which spares it the question of how many there are."""
+"""Weights up to which threads lose more by waiting for one another within a batch than by having one each. The first
+part of such a net is also compiled for exactly one image on all threads, which spares it the question of how many."""
 
 
 class Part:

@@ -70,8 +70,11 @@ class Statistics:
     @contextmanager
     def request(self, model: str, version: str, started: float) -> Iterator[None]:
         """Count a request that was begun at ``started`` (`time.perf_counter`) as it ends: well, or by an error."""
-        with self.failing(model, version, started):
+        try:
             yield
+        except BaseException as error:
+            self._count_failure(error, model, version, started)
+            raise
         self.of(model, version).success.add(time.perf_counter() - started)
 
     @contextmanager
@@ -80,10 +83,13 @@ class Statistics:
         try:
             yield
         except BaseException as error:
-            with self._failing:
-                failures = self.of(model, version).failures
-                failures[_reason(error)].add(time.perf_counter() - started)
+            self._count_failure(error, model, version, started)
             raise
+
+    def _count_failure(self, error: BaseException, model: str, version: str, started: float) -> None:
+        with self._failing:
+            failures = self.of(model, version).failures
+            failures[_reason(error)].add(time.perf_counter() - started)
 
     def batch(self, model: str, version: str, rows: int, waits: Sequence[float], took: float) -> None:
         """Count a batch: its images, the seconds that each of its requests waited, and those that all took."""
