@@ -210,10 +210,12 @@ class Batcher(Generic[Key]):
         self._dispatching = False
         with self._lock:
             alone = self._queue[0] if len(self._queue) == 1 and not self._workers else None
-            starting = min(self._lanes - self._workers, math.ceil(self._waiting / FEWEST_ROWS))
+            here = alone is not None and self._at_once(alone.key, alone.rows)
+            idle = self._lanes - self._workers
+            starting = 1 if here else min(idle, math.ceil(self._waiting / FEWEST_ROWS))
             self._workers += starting
-        if alone is not None and self._at_once(alone.key, alone.rows):
-            self._work(_at_once)
+        if here:
+            self._work(_directly)
             return
         for _ in range(starting):
             self._executor.submit(self._work, asyncio.get_running_loop().call_soon_threadsafe)
@@ -246,7 +248,7 @@ class Batcher(Generic[Key]):
         """The oldest item and, in their order, the items of its key that fit beside it; the late go aside."""
         key, passed_over = None, deque[_Item[Key]]()
         now = time.monotonic()
-        while self._queue and room:
+        while self._queue and room > 0:
             item = self._queue.popleft()
             if item.deadline is not None and item.deadline < now:
                 late.append(item)
@@ -294,7 +296,7 @@ def _beside(parts: Sequence[Rows]) -> Rows:
     return np.frombuffer(joined, first.dtype).reshape(-1, *first.shape[1:])
 
 
-def _at_once(function: Callable[..., None], *args: object) -> None:
+def _directly(function: Callable[..., None], *args: object) -> None:
     function(*args)
 
 

@@ -70,10 +70,7 @@ class Part:
             request.get_input_tensor().data[...] = rows
         else:
             request = self._request("any", self._model)
-            given = (
-                rows if rows.flags.carray else np.array(rows)
-            )  # shared memory must be plain, and writeable
-            request.set_input_tensor(ov.Tensor(given, shared_memory=True))
+            request.set_input_tensor(ov.Tensor(_shareable(rows), shared_memory=True))
         request.infer()
         answers: Array = request.get_output_tensor().data
         return answers
@@ -196,6 +193,11 @@ def _classified(features: Sequence[Value], rows: Rows) -> Value:
 def _require_features(shape: Sequence[int], rows: Rows) -> None:
     if tuple(shape) != (rows.width,):
         raise NotLoweredError(f"the classifier reads {rows.width} features, but gets {tuple(shape)}")
+
+
+def _shareable(rows: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+    """OpenVINO reads memory in place only if it is aligned, in the order of C, and could be written to."""
+    return rows if rows.flags.carray else np.array(rows, order="C")
 
 
 def _weights(part: nn.Module) -> int:

@@ -40,7 +40,7 @@ class Engine:
 
     Args:
         device: torch's name of it.
-        threads: CPU threads of a batch.
+        threads: of the CPU, for all batches that run at the same time.
         compiles: whether nets are compiled for the CPU; else PyTorch runs them.
     """
 

@@ -51,16 +51,15 @@ def against_eager(seed: int, seconds: float, repeats: int) -> list[dict[str, Any
     """Images per second of ResNet-20 by batch, and how many times those of eager PyTorch on all cores."""
     engine, plain = Engine(threads=available_cores()), original(seed).eval()
     ready = ServedNet(engine.prepare(RecoverNet(original(seed)), SPEC))
+    torch.set_num_threads(available_cores())
     images, by_engine = random_images(max(BATCHES), seed), on_all_lanes(engine, ready)
 
     @torch.inference_mode()
     def eager(batch: Tensor) -> Tensor:
-        torch.set_num_threads(available_cores())
         answers: Tensor = plain(SPEC.normalise(batch)).softmax(dim=1)
         return answers
 
     def compiled(batch: Tensor) -> Probabilities:
-        torch.set_num_threads(1)
         return by_engine(batch.numpy())
 
     rates = _rates({"eager": eager, "engine": compiled}, images, BATCHES, seconds, repeats)

@@ -395,9 +395,10 @@ def test_rows_that_are_alone_are_run_on_the_event_loop_if_that_is_sooner(
         await batcher.submit("quick", rows(1, 2, 3))
         await batcher.submit("slow", rows(1))
         await asyncio.gather(*(batcher.submit("quick", rows(1)) for _ in range(2)))
+        await batcher.submit("quick", rows(1, 2))
 
     run(steps)
-    assert on == [True, False, False, False]
+    assert on == [True, False, False, False, True]
 
 
 def test_rows_are_not_run_on_the_event_loop_while_a_lane_works(executor: ThreadPoolExecutor) -> None:

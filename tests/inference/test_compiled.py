@@ -82,6 +82,17 @@ def test_a_net_answers_as_pytorch_does(
         assert np.array_equal(found.argmax(axis=1), told[:count].argmax(axis=1))
 
 
+@pytest.mark.parametrize("count", [1, 3])
+def test_images_may_lie_in_memory_in_any_order_and_be_read_only(compiler: Compiler, count: int) -> None:
+    net = composed("resnet20", [])
+    images = pixels(count)
+    told, ready = expected(net, images), compiler.net(net, SPEC, "deep", "head")
+    channels_last = np.ascontiguousarray(images.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
+    read_only = np.frombuffer(images.tobytes(), np.uint8).reshape(images.shape)
+    for same in (channels_last, read_only, np.asfortranarray(images)):
+        assert np.allclose(ready.probabilities(same), told, atol=MOST_APART)
+
+
 def test_nets_of_one_version_hold_the_deep_part_once_while_anybody_holds_it(compiler: Compiler) -> None:
     net = composed("resnet18-cifar", [(3,)])
     recover = compiler.net(net, SPEC, "version 1", "head")
