@@ -70,7 +70,8 @@ class Part:
             request.get_input_tensor().data[...] = rows
         else:
             request = self._request("any", self._model)
-            request.set_input_tensor(ov.Tensor(_shareable(rows), shared_memory=True))
+            rows = _shareable(rows)  # by this name it stays in memory until the pass is over
+            request.set_input_tensor(ov.Tensor(rows, shared_memory=True))
         request.infer()
         answers: Array = request.get_output_tensor().data
         return answers
