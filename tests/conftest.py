@@ -44,9 +44,18 @@ class ByFile(LoadScopeScheduling):
         )
 
 
+LONG = ("tests/security/", "tests/e2e/", "tests/cli/", "tests/interop/", "tests/lirf/test_deposit")
+"""Begun first, so that no process is left with one of them while the others have nothing to do."""
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
+    config.option.loadscopereorder = False
     return ByFile(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
 
 
 @pytest.fixture(scope="session", autouse=True)
