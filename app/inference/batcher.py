@@ -130,7 +130,7 @@ class Batcher(Generic[Key]):
         Cancelling it gives its rows' room back at once, and neither hangs nor changes another's answer.
 
         Args:
-            key: rows of different keys never share a batch.
+            key: rows of different keys never share a batch; those of one have the same type, and shape but for N.
             rows: not to be changed any more.
             timeout: seconds until the engine must have begun; a batch that runs is not stopped.
 
@@ -211,14 +211,18 @@ class Batcher(Generic[Key]):
         with self._lock:
             alone = self._queue[0] if len(self._queue) == 1 and not self._workers else None
             here = alone is not None and self._at_once(alone.key, alone.rows)
-            idle = self._lanes - self._workers
-            starting = 1 if here else min(idle, math.ceil(self._waiting / FEWEST_ROWS))
+            starting = 1 if here else min(self._lanes - self._workers, self._batches_waiting())
             self._workers += starting
         if here:
             self._work(_directly)
             return
         for _ in range(starting):
             self._executor.submit(self._work, asyncio.get_running_loop().call_soon_threadsafe)
+
+    def _batches_waiting(self) -> int:
+        """Batches that lanes can run beside one another: one for each key, and more for many rows."""
+        keys = len({item.key for item in self._queue})
+        return max(keys, math.ceil(self._waiting / FEWEST_ROWS))
 
     def _work(self, tell: Callable[..., object]) -> None:
         """Answer batch after batch until none is left; ``tell`` calls a function on the event loop."""

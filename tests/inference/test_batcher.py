@@ -369,6 +369,12 @@ def test_a_request_of_many_rows_is_divided_among_the_lanes() -> None:
     assert lanes.batches == [15, 15]
 
 
+def test_rows_of_two_keys_do_not_wait_for_one_another_while_a_lane_is_idle() -> None:
+    lanes = in_lanes(2, lambda batcher: [batcher.submit("a", rows(0)), batcher.submit("b", rows(1))])
+    assert lanes.batches == [1, 1]
+    assert len(lanes.threads) == 2
+
+
 def test_larger_batches_are_multiples_of_what_the_engine_has_met_before() -> None:
     lanes = in_lanes(2, lambda batcher: [batcher.submit("a", rows(i)) for i in range(40)])
     assert sum(lanes.batches) == 40
