@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.inference.batcher import Batcher, DeadlineError, DrainingError, QueueFullError, Rows
+from app.inference.batcher import Batcher, DeadlineError, DrainingError, QueueFullError
+from app.inference.shared_queue import Rows
 
 BAD = -1.0
 
@@ -102,21 +103,6 @@ def test_more_rows_than_a_batch_holds_are_answered_in_several(
     run(steps)
 
 
-def test_a_large_item_does_not_keep_a_small_one_behind_it_from_the_same_batch(
-    engine: Engine, executor: ThreadPoolExecutor
-) -> None:
-    async def steps() -> None:
-        batcher = Batcher(engine.run, executor, largest_batch=4)
-        busy = await held(engine, batcher)
-        waiting = [asyncio.create_task(batcher.submit("a", np.arange(float(n)))) for n in (3, 2, 1)]
-        await asyncio.sleep(0)
-        engine.go.set()
-        await asyncio.gather(busy, *waiting)
-        assert engine.batches == [("z", 1), ("a", 4), ("a", 2)]
-
-    run(steps)
-
-
 def test_a_full_queue_refuses_and_says_when_to_come_back(
     engine: Engine, executor: ThreadPoolExecutor
 ) -> None:
@@ -199,17 +185,6 @@ def test_a_bad_row_fails_its_own_request_alone(engine: Engine, executor: ThreadP
         assert isinstance(other, np.ndarray)
         assert (good.tolist(), other.tolist()) == ([98], [100])
         assert isinstance(bad, ValueError)
-
-    run(steps)
-
-
-def test_an_engine_that_answers_fewer_rows_than_it_got_gives_nobody_anothers_answer(
-    executor: ThreadPoolExecutor,
-) -> None:
-    async def steps() -> None:
-        batcher = Batcher[str](lambda _key, given: given[1:], executor)
-        with pytest.raises(ValueError, match="1 answers to 2 rows"):
-            await batcher.submit("a", rows(1, 2))
 
     run(steps)
 
@@ -373,13 +348,6 @@ def test_rows_of_two_keys_do_not_wait_for_one_another_while_a_lane_is_idle() -> 
     lanes = in_lanes(2, lambda batcher: [batcher.submit("a", rows(0)), batcher.submit("b", rows(1))])
     assert lanes.batches == [1, 1]
     assert len(lanes.threads) == 2
-
-
-def test_larger_batches_are_multiples_of_what_the_engine_has_met_before() -> None:
-    lanes = in_lanes(2, lambda batcher: [batcher.submit("a", rows(i)) for i in range(40)])
-    assert sum(lanes.batches) == 40
-    assert max(lanes.batches) == 16
-    assert all(count <= 8 or count % 8 == 0 for count in lanes.batches)
 
 
 def test_rows_that_are_alone_are_run_on_the_event_loop_if_that_is_sooner(
