@@ -9,6 +9,7 @@ from functools import partial
 
 import structlog
 from fastapi import FastAPI
+from starlette.types import Receive, Scope, Send
 
 from app import traces
 from app.api import (
@@ -55,7 +56,20 @@ UPLOADS = {"/models", "/datasets"}
 log = structlog.get_logger(__name__)
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
+class Application(FastAPI):
+    """FastAPI's application behind the express lane, which its own layers would cost as much as its work.
+
+    Attributes:
+        express: asked first, if set.
+    """
+
+    express: Express | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await (self.express or super().__call__)(scope, receive, send)
+
+
+def create_app(settings: Settings | None = None) -> Application:
     """Build the application; nothing is opened before it starts."""
     settings = settings or Settings()
     measured = Metrics()
@@ -82,7 +96,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         context.sessions.close()
         traces.stop()  # not later: a signal that ends the server ends the process right after this
 
-    app = FastAPI(
+    app = Application(
         title="LIRF Server",
         summary="A model server that forgets on request and remembers on permission.",
         version="0.1.0",
@@ -100,7 +114,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(SecurityHeaders)
     app.add_middleware(problems.PlainProblems)
     app.add_middleware(RequestId)
-    app.add_middleware(Express, context=partial(_context_of, app), gate=gate, metrics=measured)
+    lane = partial(Express, context=partial(_context_of, app), gate=gate, metrics=measured)
+    if traces.provider():
+        app.add_middleware(lane)  # inside of what makes a span of each request
+    else:
+        app.express = lane(partial(FastAPI.__call__, app))
     for resource in (
         models,
         datasets,

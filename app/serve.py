@@ -56,6 +56,7 @@ def serve(settings: Settings, *, worker: bool, announce: Callable[[str], None]) 
             http=OneWriteProtocol,
             log_config=None,
             access_log=False,
+            server_header=False,
             timeout_graceful_shutdown=10,
         ),
         lambda: announce(url),

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from fastapi import Request
 from starlette.requests import ClientDisconnect
+from starlette.types import Receive
 
 Result = TypeVar("Result")
 
@@ -13,13 +13,17 @@ UNWATCHED_SECONDS = 0.1
 """Most work is done by then, and to watch its client would take longer than to finish for nobody."""
 
 
-async def while_connected(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
-    """The result of ``work``, which is cancelled when the client of ``request`` hangs up; its body was read before.
+async def while_connected(receive: Receive, work: Coroutine[Any, Any, Result]) -> Result:
+    """The result of ``work``, which is cancelled when the client hangs up.
+
+    Args:
+        receive: tells of the client, whose whole body was received before.
+        work: for that client.
 
     Raises:
         ClientDisconnect: it did.
     """
-    watch = _Watch(request)
+    watch = _Watch(receive)
     try:
         return await work
     except asyncio.CancelledError:
@@ -33,8 +37,8 @@ async def while_connected(request: Request, work: Coroutine[Any, Any, Result]) -
 class _Watch:
     """Cancels the task that made it when the client hangs up, from a moment on."""
 
-    def __init__(self, request: Request) -> None:
-        self._request = request
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
         self._working = asyncio.current_task()
         self._watching: asyncio.Task[None] | None = None
         self._start = asyncio.get_running_loop().call_later(UNWATCHED_SECONDS, self._begin)
@@ -54,12 +58,12 @@ class _Watch:
         self._watching = asyncio.get_running_loop().create_task(self._watch())
 
     async def _watch(self) -> None:
-        await _disconnected(self._request)
+        await _disconnected(self._receive)
         self._gone = True
         if self._working is not None:
             self._working.cancel()
 
 
-async def _disconnected(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
         pass

@@ -13,13 +13,13 @@ from urllib.parse import parse_qsl
 
 import structlog
 from pydantic_core import to_json
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.context import Context
 from app.api.disconnects import while_connected
 from app.api.instruments import Metrics
-from app.api.middleware import REQUEST_ID_HEADER, SECURITY_HEADERS, Gate, request_id_of
+from app.api.middleware import RAW_REQUEST_ID, SECURITY_HEADERS, Gate, request_id_of
 from app.api.predict import IMAGE_TYPES
 from app.api.problems import hung_up, service_problem
 from app.domain.errors import ServiceError, TooMany, Unauthenticated
@@ -101,10 +101,10 @@ class Express:
         )
         if prepared is None:
             return _again(read, receive)
-        named = [*HEADERS, (REQUEST_ID_HEADER.lower().encode(), request_id_of(scope).encode())]
+        named = [*HEADERS, (RAW_REQUEST_ID, request_id_of(scope).encode())]
         status, headers = OK, named
         try:
-            answer = await while_connected(Request(scope, receive), _probabilities(context, prepared))
+            answer = await while_connected(receive, _probabilities(context, prepared))
             views = prepared.views(answer, asked.top_k)
             context.metrics.count_predictions(views)
             body = to_json(views[0])

@@ -140,7 +140,7 @@ async def _answer(
             probabilities = await context.serving.probabilities(served, prepared.images)
         return prepared.views(probabilities, top_k)
 
-    views = await while_connected(request, answers())
+    views = await while_connected(request.receive, answers())
     context.metrics.count_predictions(views)
     return views
 

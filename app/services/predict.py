@@ -49,7 +49,7 @@ class Entitlement:
     def spec(self) -> InputSpec:
         return input_spec(self.model.input_spec)
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, str]:
         """Of the model and its version, as text."""
         return self.model.name, str(self.version.number)

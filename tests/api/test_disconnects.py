@@ -5,15 +5,14 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
-from fastapi import Request
 from starlette.requests import ClientDisconnect
-from starlette.types import Message
+from starlette.types import Message, Receive
 
 from app.api.disconnects import while_connected
 
 
-def request_of(*messages: Message) -> Request:
-    """A request whose client sends these messages and then stays."""
+def client_of(*messages: Message) -> Receive:
+    """A client that sends these messages and then stays."""
     left = list(messages)
 
     async def receive() -> Message:
@@ -22,7 +21,7 @@ def request_of(*messages: Message) -> Request:
         await asyncio.Event().wait()
         raise AssertionError
 
-    return Request({"type": "http", "method": "GET", "path": "/", "headers": []}, receive)
+    return receive
 
 
 BODY: Message = {"type": "http.request", "body": b"", "more_body": False}
@@ -40,7 +39,7 @@ def test_whoever_stays_is_answered(messages: tuple[Message, ...]) -> None:
         return "answer"
 
     async def steps() -> None:
-        assert await while_connected(request_of(*messages), work()) == "answer"
+        assert await while_connected(client_of(*messages), work()) == "answer"
 
     run(steps)
 
@@ -57,7 +56,7 @@ def test_whoever_hangs_up_has_their_work_cancelled() -> None:
 
     async def steps() -> None:
         with pytest.raises(ClientDisconnect):
-            await while_connected(request_of(BODY, GONE), work())
+            await while_connected(client_of(BODY, GONE), work())
         await ended.wait()
 
     run(steps)
@@ -69,6 +68,6 @@ def test_an_error_of_the_work_is_the_callers() -> None:
 
     async def steps() -> None:
         with pytest.raises(ValueError, match="of the work"):
-            await while_connected(request_of(BODY), work())
+            await while_connected(client_of(BODY), work())
 
     run(steps)

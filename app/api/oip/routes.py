@@ -224,7 +224,7 @@ async def post_infer(
     request: Request, served: Served, asked: Annotated[Asked, Depends(_asked)], context: ContextDep
 ) -> Response:
     """Answer images with the net that the caller is entitled to; ``parameters.net`` names it."""
-    probabilities = await while_connected(request, _probabilities(context, served, asked))
+    probabilities = await while_connected(request.receive, _probabilities(context, served, asked))
     context.metrics.count_images(served.net, len(probabilities))
     head = {
         "model_name": served.model.name,
