@@ -33,6 +33,15 @@ def test_a_net_knows_its_pace_when_it_is_ready(served: ServedNet) -> None:
     assert 0 < served.net.pace < 1
 
 
+def test_a_pass_that_was_held_up_does_not_make_a_net_slow(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passes = iter([2.0, 0.5, 3.0])
+    monkeypatch.setattr("app.inference.engine._seconds", lambda _work: next(passes))
+    ready = engine.prepare(RecoverNet(create("resnet20", 10, 1).eval()), SPEC)
+    assert ready.pace == 0.5
+
+
 def test_images_are_answered_at_once_if_they_take_no_longer_than_handing_them_over(
     engine: Engine, served: ServedNet
 ) -> None:
