@@ -6,15 +6,14 @@ once for all nets of a model and answers the target and all branches as one batc
 
 import copy
 import math
-import threading
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 
 import numpy as np
-import numpy.typing as npt
 import openvino as ov
 from openvino import opset14 as ops
 from torch import fx, nn
 
+from app.inference.grouping import grouped
 from app.inference.lowering import (
     ANY,
     UNTRACEABLE,
@@ -25,105 +24,28 @@ from app.inference.lowering import (
     lower,
     pixels,
 )
-from app.inference.nets import Probabilities
+from app.inference.parts import Beside, CompiledNet, Part, Step
 from app.inference.rows import Rows
 from app.inference.sharing import Shared
-from app.lirf.data.images import Pixels
 from app.lirf.networks import InputSpec, Network, classifier
 from app.lirf.recover import RecoverNet
 
-Array = npt.NDArray[np.float32]
-
-
 SMALL_BYTES = 8 * 2**20
-"""Weights up to which threads lose more by waiting for one another within a batch than by having one each. The first
-part of such a net is also compiled for exactly one image on all threads, which spares it the question of how many."""
-
-
-class Part:
-    """One compiled piece: rows [N, ...] -> float32 [N, ...].
-
-    Args:
-        size: bytes of its weights.
-        model: for any number of rows.
-        single: for one row, or None.
-
-    Attributes:
-        bytes: of all that is compiled.
-    """
-
-    def __init__(self, size: int, model: ov.CompiledModel, single: ov.CompiledModel | None = None) -> None:
-        self.bytes = size if single is None else 2 * size
-        self._model = model
-        self._single = single
-        self._requests = threading.local()
-
-    @property
-    def output_shape(self) -> tuple[int, ...]:
-        """Of one row."""
-        return tuple(dimension.get_length() for dimension in list(self._model.output().partial_shape)[1:])
-
-    def __call__(self, rows: npt.NDArray[np.generic]) -> Array:
-        """Answers to rows; good until this thread calls the same part again."""
-        if self._single is not None and len(rows) == 1:
-            request = self._request("single", self._single)
-            request.get_input_tensor().data[...] = rows
-        else:
-            request = self._request("any", self._model)
-            rows = _shareable(rows)  # by this name it stays in memory until the pass is over
-            request.set_input_tensor(ov.Tensor(rows, shared_memory=True))
-        request.infer()
-        answers: Array = request.get_output_tensor().data
-        return answers
-
-    def _request(self, name: str, model: ov.CompiledModel) -> ov.InferRequest:
-        """This thread's own."""
-        request: ov.InferRequest | None = getattr(self._requests, name, None)
-        if request is None:
-            request = model.create_infer_request()
-            setattr(self._requests, name, request)
-        return request
-
-
-class CompiledNet:
-    """A target or recover net of compiled parts; see `ReadyNet`.
-
-    Args:
-        parts: each reads what the one before it answers; the first one images.
-        rows: read the last part's features; None if that answers probabilities itself.
-        pieces: see `ReadyNet`.
-    """
-
-    def __init__(self, parts: Sequence[Part], rows: Rows | None, pieces: Mapping[Hashable, int]) -> None:
-        self._parts = parts
-        self._rows = rows
-        self.pieces = pieces
-        self.pace = math.inf
-
-    def probabilities(self, images: Pixels) -> Probabilities:
-        first, *others = self._parts
-        found = first(images)
-        for part in others:
-            found = part(found)
-        return found.copy() if self._rows is None else self._rows.probabilities(found)
+"""Weights up to which threads lose more by waiting for one another within a batch than by having one each. Such a
+front is also compiled for exactly one image, which spares it the question of how many."""
 
 
 class Compiler:
     """Compiles nets for the CPU.
 
     Args:
-        threads: a small part runs as many batches beside one another, each on one of them, or one image on all; a large
-            part runs one batch after the other on all of them.
+        threads: a small part runs as many batches beside one another, each on one of them, and one image by the parts
+            of its front beside one another; a large part runs one batch after the other on all of them.
     """
 
     def __init__(self, threads: int) -> None:
         self._core = ov.Core()
         self._threads = threads
-        self._settings = {
-            "INFERENCE_PRECISION_HINT": "f32",
-            "INFERENCE_NUM_THREADS": threads,
-            "ENABLE_CPU_PINNING": False,  # the cores are shared with decoding, and often with a worker
-        }
         self._deep_parts: Shared[Hashable, Part] = Shared()
 
     def net(self, net: RecoverNet, spec: InputSpec, deep_name: Hashable, head_name: Hashable) -> CompiledNet:
@@ -142,42 +64,84 @@ class Compiler:
         deep = Network([*net.trunk, before_rows], [*net.trunk.prefixes, ""])
         shallow, rows = (net.shallow, *net.branches), Rows.of(net)
         if not _weights(deep):  # nothing to share: it rides along behind each shallow part
-            whole = self._front(spec, [nn.Sequential(part, deep) for part in shallow], rows)
-            return CompiledNet([whole], None, {id(whole): whole.bytes})
-        front = self._front(spec, shallow)
+            return self._whole(spec, [nn.Sequential(part, deep) for part in shallow], rows)
         name = (deep_name, head_name if _weights(before_rows) else None)
-        shared = self._deep_parts.get(name, lambda: self._deep(front.output_shape, deep))
-        _require_features(shared.output_shape, rows)
-        return CompiledNet([front, shared], rows, {id(front): front.bytes, name: shared.bytes})
+        return self._divided(spec, shallow, rows, deep, name)
 
-    def _front(self, spec: InputSpec, parts: Sequence[nn.Module], rows: Rows | None = None) -> Part:
+    def _whole(self, spec: InputSpec, parts: Sequence[nn.Module], rows: Rows) -> CompiledNet:
+        size = sum(map(_weights, parts))
+        many: list[Step] = [self._front(spec, parts, self._lanes_of(size), rows), np.copy]
+        if size > SMALL_BYTES:
+            return CompiledNet(many, many, {id(many): size})
+        groups = _groups(parts, self._threads)
+        one: list[Step] = (
+            [self._front_for_one(spec, parts, self._threads, rows), np.copy]
+            if len(groups) == 1
+            else [self._beside(spec, groups), rows.probabilities]
+        )
+        return CompiledNet(many, one, {id(many): 2 * size})
+
+    def _divided(
+        self, spec: InputSpec, parts: Sequence[nn.Module], rows: Rows, deep: Network, deep_name: Hashable
+    ) -> CompiledNet:
+        size = sum(map(_weights, parts))
+        front = self._front(spec, parts, self._lanes_of(size))
+        shared = self._deep_parts.get(deep_name, lambda: self._deep(front.output_shape, deep))
+        _require_features(shared.output_shape, rows)
+        small = size <= SMALL_BYTES
+        first = self._beside(spec, _groups(parts, self._threads)) if small else front
+        pieces = {id(front): 2 * size if small else size, deep_name: _weights(deep)}
+        return CompiledNet([front, shared, rows.probabilities], [first, shared, rows.probabilities], pieces)
+
+    def _beside(self, spec: InputSpec, groups: Sequence[Sequence[nn.Module]]) -> Step:
+        """All groups' answers to one image: each thread has its group, or all threads have the only one."""
+        parts = [self._front_for_one(spec, group, self._threads // len(groups)) for group in groups]
+        return Beside(parts) if len(parts) > 1 else parts[0]
+
+    def _front(
+        self, spec: InputSpec, parts: Sequence[nn.Module], lanes: int, rows: Rows | None = None
+    ) -> Part:
         """All parts on the same images, their answers one after the other: [N, C, H, W] -> [parts · N, ...].
 
         With ``rows``, which read them, it is a whole net: -> probabilities [N, classes].
         """
+        return Part(self._compiled(_graph(spec, parts, ANY, rows), lanes, self._threads))
 
-        def lowered(batch: int) -> ov.Model:
-            entry, value = pixels(spec, batch)
-            ends = [lower(part, value) for part in parts]
-            return ov.Model([_classified(ends, rows) if rows else _joined(ends, 0)], [entry])
-
-        size = sum(map(_weights, parts))
-        single = self._compiled(lowered(1), lanes=1) if size <= SMALL_BYTES else None
-        return Part(size, self._compiled(lowered(ANY), self._lanes_of(size)), single)
+    def _front_for_one(
+        self, spec: InputSpec, parts: Sequence[nn.Module], threads: int, rows: Rows | None = None
+    ) -> Part:
+        return Part(self._compiled(_graph(spec, parts, 1, rows), 1, threads))
 
     def _deep(self, shape: tuple[int, ...], deep: Network) -> Part:
         entry, value = features(shape)
-        size = _weights(deep)
-        return Part(size, self._compiled(ov.Model([lower(deep, value)], [entry]), self._lanes_of(size)))
+        model = ov.Model([lower(deep, value)], [entry])
+        return Part(self._compiled(model, self._lanes_of(_weights(deep)), self._threads))
 
     def _lanes_of(self, size: int) -> int:
         return self._threads if size <= SMALL_BYTES else 1
 
-    def _compiled(self, model: ov.Model, lanes: int) -> ov.CompiledModel:
+    def _compiled(self, model: ov.Model, lanes: int, threads: int) -> ov.CompiledModel:
+        settings = {
+            "INFERENCE_PRECISION_HINT": "f32",
+            "INFERENCE_NUM_THREADS": threads,
+            "ENABLE_CPU_PINNING": False,  # the cores are shared with decoding, and often with a worker
+            "NUM_STREAMS": lanes,
+        }
         try:
-            return self._core.compile_model(model, "CPU", {**self._settings, "NUM_STREAMS": lanes})
+            return self._core.compile_model(model, "CPU", settings)
         except RuntimeError as error:
             raise NotLoweredError(f"OpenVINO refused it: {error}") from error
+
+
+def _groups(parts: Sequence[nn.Module], most: int) -> list[Sequence[nn.Module]]:
+    """What a part takes grows with its channels, the root of its weights: narrow layers half-fill vector registers."""
+    return [parts[group] for group in grouped([math.sqrt(_weights(part)) for part in parts], most)]
+
+
+def _graph(spec: InputSpec, parts: Sequence[nn.Module], batch: int, rows: Rows | None) -> ov.Model:
+    entry, value = pixels(spec, batch)
+    ends = [lower(part, value) for part in parts]
+    return ov.Model([_classified(ends, rows) if rows else _joined(ends, 0)], [entry])
 
 
 def _joined(values: Sequence[Value], axis: int) -> Value:
@@ -194,11 +158,6 @@ def _classified(features: Sequence[Value], rows: Rows) -> Value:
 def _require_features(shape: Sequence[int], rows: Rows) -> None:
     if tuple(shape) != (rows.width,):
         raise NotLoweredError(f"the classifier reads {rows.width} features, but gets {tuple(shape)}")
-
-
-def _shareable(rows: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
-    """OpenVINO reads memory in place only if it is aligned, in the order of C, and could be written to."""
-    return rows if rows.flags.carray else np.array(rows, order="C")
 
 
 def _weights(part: nn.Module) -> int:
