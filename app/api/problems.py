@@ -18,7 +18,8 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.domain.errors import Invalid, ServiceError, Unauthenticated
+from app.db.session import AWAY
+from app.domain.errors import Invalid, ServiceError, Unauthenticated, Unavailable
 from app.lirf.errors import InvalidInputError
 
 MEDIA_TYPE = "application/problem+json"
@@ -26,6 +27,9 @@ PLAIN_MEDIA_TYPE = "application/json"
 PLAIN_BELOW = "/v2"
 
 HUNG_UP = 499
+
+DATABASE_SECONDS = 5
+"""Until a database that was away may be back."""
 
 SOURCES = {"body", "query", "path", "header"}
 
@@ -62,6 +66,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_exception)
     app.add_exception_handler(ClientDisconnect, _hung_up)
+    for kind in AWAY:
+        app.add_exception_handler(kind, _database_away)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -99,6 +105,17 @@ def service_problem(error: ServiceError) -> JSONResponse:
         field=error.field,
         remedy=error.remedy,
         headers=headers,
+    )
+
+
+async def _database_away(request: Request, error: Exception) -> JSONResponse:
+    log.error("database_away", path=request.url.path, exc_info=error)
+    return service_problem(
+        Unavailable(
+            "The database does not answer.",
+            "Ask again in some seconds; the service's log holds the error.",
+            retry_after=DATABASE_SECONDS,
+        )
     )
 
 

@@ -5,14 +5,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event, make_url, text
+from sqlalchemy import Engine, create_engine, event, exc, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.domain.errors import Conflict, Invalid
 
-__all__ = ["Session", "Sessions", "make_engine", "open_sessions"]
+__all__ = ["AWAY", "Session", "Sessions", "make_engine", "open_sessions"]
+
+AWAY: tuple[type[Exception], ...] = (exc.OperationalError, exc.TimeoutError)
+"""What is raised while a database does not answer, or has no connection left for one more."""
 
 SQLITE_PRAGMAS = (
     "journal_mode=WAL",
@@ -70,12 +72,12 @@ def _storable() -> Iterator[None]:
     """Refuse what the database refuses: a value that no column can hold, or the loser of a race for one name."""
     try:
         yield
-    except IntegrityError as error:
+    except exc.IntegrityError as error:
         raise Conflict(
             "Another request changed the same thing at the same moment.",
             "Look at what there is now, and try again.",
         ) from error
-    except (DataError, OverflowError) as error:
+    except (exc.DataError, OverflowError) as error:
         raise Invalid(
             "A value of the request is beyond what can be stored.",
             "Send text without zero bytes, and whole numbers of a usual size.",
