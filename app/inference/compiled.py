@@ -31,8 +31,8 @@ from app.lirf.networks import InputSpec, Network, classifier
 from app.lirf.recover import RecoverNet
 
 SMALL_BYTES = 8 * 2**20
-"""Weights up to which threads lose more by waiting for one another within a batch than by having one each. Such a
-front is also compiled for exactly one image, which spares it the question of how many."""
+"""Weights up to which threads lose more by waiting for one another than by having work of their own: a batch each, or
+parts of the front for exactly one image, for which such a front is compiled once more."""
 
 
 class Compiler:
@@ -72,14 +72,14 @@ class Compiler:
         size = sum(map(_weights, parts))
         many: list[Step] = [self._front(spec, parts, self._lanes_of(size), rows), np.copy]
         if size > SMALL_BYTES:
-            return CompiledNet(many, many, {id(many): size})
+            return CompiledNet(many, many, {object(): size})
         groups = _groups(parts, self._threads)
         one: list[Step] = (
             [self._front_for_one(spec, parts, self._threads, rows), np.copy]
             if len(groups) == 1
-            else [self._beside(spec, groups), rows.probabilities]
+            else [self._beside(spec, groups), rows.of_one]
         )
-        return CompiledNet(many, one, {id(many): 2 * size})
+        return CompiledNet(many, one, {object(): 2 * size})
 
     def _divided(
         self, spec: InputSpec, parts: Sequence[nn.Module], rows: Rows, deep: Network, deep_name: Hashable
@@ -90,7 +90,7 @@ class Compiler:
         _require_features(shared.output_shape, rows)
         small = size <= SMALL_BYTES
         first = self._beside(spec, _groups(parts, self._threads)) if small else front
-        pieces = {id(front): 2 * size if small else size, deep_name: _weights(deep)}
+        pieces: dict[Hashable, int] = {object(): 2 * size if small else size, deep_name: _weights(deep)}
         return CompiledNet([front, shared, rows.probabilities], [first, shared, rows.probabilities], pieces)
 
     def _beside(self, spec: InputSpec, groups: Sequence[Sequence[nn.Module]]) -> Step:

@@ -64,12 +64,16 @@ class Beside:
         self._parts = parts
 
     def __call__(self, row: npt.NDArray[Any]) -> Array:
-        requests = [part.given(row) for part in self._parts]
+        first, *others = self._parts
+        requests = [part.given(row) for part in others]
         for request in requests:
             request.start_async()
-        for request in requests:
-            request.wait()
-        return np.concatenate([request.get_output_tensor().data for request in requests])
+        try:
+            answers = [first(row)]
+        finally:
+            for request in requests:
+                request.wait()
+        return np.concatenate([*answers, *(request.get_output_tensor().data for request in requests)])
 
 
 class CompiledNet:

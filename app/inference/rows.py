@@ -1,6 +1,7 @@
 """Eq. 5 as one matrix: the classifier of a target or recover net over the features of all its parts."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -55,3 +56,17 @@ class Rows:
         beside = torch.from_numpy(features).reshape(parts, -1, self.width).transpose(0, 1).flatten(1)
         answers: Probabilities = F.linear(beside, self.weight, self.bias).softmax(dim=1).numpy()
         return answers
+
+    def of_one(self, features: npt.NDArray[np.float32]) -> Probabilities:
+        """`probabilities` of exactly one image by NumPy: PyTorch's code has left the cache between two of them."""
+        weight, bias = self._arrays
+        logits: Probabilities = np.einsum("cf,f->c", weight, features.ravel())
+        logits += bias
+        logits -= logits.max()
+        np.exp(logits, out=logits)
+        logits /= logits.sum()
+        return logits[np.newaxis]
+
+    @cached_property
+    def _arrays(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        return self.weight.detach().numpy(), self.bias.detach().numpy()

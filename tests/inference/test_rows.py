@@ -37,5 +37,8 @@ def test_probabilities_are_those_of_the_composed_net(sets: list[tuple[int, ...] 
     with torch.inference_mode():
         parts = [part(images).flatten(1) for part in (composed.shallow, *composed.branches)]
         expected = composed(images).softmax(dim=1)
-    found = Rows.of(composed).probabilities(torch.cat(parts).numpy())
+    rows = Rows.of(composed)
+    found = rows.probabilities(torch.cat(parts).numpy())
     torch.testing.assert_close(torch.from_numpy(found), expected)
+    one = rows.of_one(torch.cat([part[:1] for part in parts]).numpy())
+    torch.testing.assert_close(torch.from_numpy(one), expected[:1])
