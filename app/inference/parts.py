@@ -37,7 +37,7 @@ class Part:
         """Answers to rows; good until this thread calls the same part again."""
         rows = rows if self._copies else _shareable(rows)
         request = self.given(rows)  # which may read them in place, so that they stay in memory by that name
-        request.infer()
+        request.infer(share_outputs=True)  # or it copies them into a dictionary
         answers: Array = request.get_output_tensor().data
         return answers
 
