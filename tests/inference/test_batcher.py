@@ -369,6 +369,8 @@ def test_rows_that_are_alone_are_run_on_the_event_loop_if_that_is_sooner(
         await batcher.submit("quick", rows(1, 2, 3))
         await batcher.submit("slow", rows(1))
         await asyncio.gather(*(batcher.submit("quick", rows(1)) for _ in range(2)))
+        # a lane sleeps before its thread is free for anything else
+        await asyncio.get_running_loop().run_in_executor(executor, int)
         await batcher.submit("quick", rows(1, 2))
 
     run(steps)
