@@ -91,7 +91,7 @@ class Compiler:
         small = size <= SMALL_BYTES
         first = self._beside(spec, _groups(parts, self._threads)) if small else front
         pieces: dict[Hashable, int] = {object(): 2 * size if small else size, deep_name: _weights(deep)}
-        return CompiledNet([front, shared, rows.probabilities], [first, shared, rows.probabilities], pieces)
+        return CompiledNet([front, shared, rows.probabilities], [first, shared, rows.of_one], pieces)
 
     def _beside(self, spec: InputSpec, groups: Sequence[Sequence[nn.Module]]) -> Step:
         """All groups' answers to one image: each thread has its group, or all threads have the only one."""
