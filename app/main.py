@@ -57,7 +57,7 @@ log = structlog.get_logger(__name__)
 
 
 class Application(FastAPI):
-    """FastAPI's application behind the express lane, which its own layers would cost as much as its work.
+    """FastAPI's application behind the express lane, whose requests its own layers need not see.
 
     Attributes:
         express: asked first, if set.
