@@ -7,6 +7,8 @@ once for all nets of a model and answers the target and all branches as one batc
 import copy
 import math
 from collections.abc import Hashable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import numpy as np
 import openvino as ov
@@ -33,6 +35,14 @@ from app.lirf.recover import RecoverNet
 SMALL_BYTES = 8 * 2**20
 """Weights up to which threads lose more by waiting for one another than by having work of their own: a batch each, or
 parts of the front for exactly one image, for which such a front is compiled once more."""
+
+
+class _Order(NamedTuple):
+    """A graph to compile, for how many batches beside one another, and by how many threads in all."""
+
+    graph: ov.Model
+    lanes: int
+    threads: int
 
 
 class Compiler:
@@ -70,65 +80,58 @@ class Compiler:
 
     def _whole(self, spec: InputSpec, parts: Sequence[nn.Module], rows: Rows) -> CompiledNet:
         size = sum(map(_weights, parts))
-        many: list[Step] = [self._front(spec, parts, self._lanes_of(size), rows), np.copy]
+        many = _Order(_graph(spec, parts, ANY, rows), self._lanes_of(size), self._threads)
         if size > SMALL_BYTES:
-            return CompiledNet(many, many, {object(): size})
+            (front,) = self._compiled(many)
+            return CompiledNet([front, np.copy], [front, np.copy], {object(): size})
         groups = _groups(parts, self._threads)
-        one: list[Step] = (
-            [self._front_for_one(spec, parts, self._threads, rows), np.copy]
-            if len(groups) == 1
-            else [self._beside(spec, groups), rows.of_one]
-        )
-        return CompiledNet(many, one, {object(): 2 * size})
+        alone = len(groups) == 1
+        front, *ones = self._compiled(many, *self._for_one(spec, groups, rows if alone else None))
+        one: list[Step] = [*ones, np.copy] if alone else [Beside(ones), rows.of_one]
+        return CompiledNet([front, np.copy], one, {object(): 2 * size})
 
     def _divided(
         self, spec: InputSpec, parts: Sequence[nn.Module], rows: Rows, deep: Network, deep_name: Hashable
     ) -> CompiledNet:
         size = sum(map(_weights, parts))
-        front = self._front(spec, parts, self._lanes_of(size))
+        many = _Order(_graph(spec, parts, ANY), self._lanes_of(size), self._threads)
+        groups = _groups(parts, self._threads) if size <= SMALL_BYTES else []
+        front, *ones = self._compiled(many, *self._for_one(spec, groups))
         shared = self._deep_parts.get(deep_name, lambda: self._deep(front.output_shape, deep))
         _require_features(shared.output_shape, rows)
-        small = size <= SMALL_BYTES
-        first = self._beside(spec, _groups(parts, self._threads)) if small else front
-        pieces: dict[Hashable, int] = {object(): 2 * size if small else size, deep_name: _weights(deep)}
+        first: Step = Beside(ones) if ones else front
+        pieces: dict[Hashable, int] = {object(): 2 * size if ones else size, deep_name: _weights(deep)}
         return CompiledNet([front, shared, rows.probabilities], [first, shared, rows.of_one], pieces)
-
-    def _beside(self, spec: InputSpec, groups: Sequence[Sequence[nn.Module]]) -> Step:
-        """All groups' answers to one image: each thread has its group, or all threads have the only one."""
-        parts = [self._front_for_one(spec, group, self._threads // len(groups)) for group in groups]
-        return Beside(parts) if len(parts) > 1 else parts[0]
-
-    def _front(
-        self, spec: InputSpec, parts: Sequence[nn.Module], lanes: int, rows: Rows | None = None
-    ) -> Part:
-        """All parts on the same images, their answers one after the other: [N, C, H, W] -> [parts · N, ...].
-
-        With ``rows``, which read them, it is a whole net: -> probabilities [N, classes].
-        """
-        return Part(self._compiled(_graph(spec, parts, ANY, rows), lanes, self._threads))
-
-    def _front_for_one(
-        self, spec: InputSpec, parts: Sequence[nn.Module], threads: int, rows: Rows | None = None
-    ) -> Part:
-        return Part(self._compiled(_graph(spec, parts, 1, rows), 1, threads))
 
     def _deep(self, shape: tuple[int, ...], deep: Network) -> Part:
         entry, value = features(shape)
-        model = ov.Model([lower(deep, value)], [entry])
-        return Part(self._compiled(model, self._lanes_of(_weights(deep)), self._threads))
+        graph = ov.Model([lower(deep, value)], [entry])
+        (part,) = self._compiled(_Order(graph, self._lanes_of(_weights(deep)), self._threads))
+        return part
+
+    def _for_one(
+        self, spec: InputSpec, groups: Sequence[Sequence[nn.Module]], rows: Rows | None = None
+    ) -> list[_Order]:
+        """Exactly one image: each group has threads of its own, or all threads have the only one."""
+        return [_Order(_graph(spec, group, 1, rows), 1, self._threads // len(groups)) for group in groups]
 
     def _lanes_of(self, size: int) -> int:
         return self._threads if size <= SMALL_BYTES else 1
 
-    def _compiled(self, model: ov.Model, lanes: int, threads: int) -> ov.CompiledModel:
+    def _compiled(self, *orders: _Order) -> list[Part]:
+        """At the same time, since most of compiling one is done by one thread."""
+        with ThreadPoolExecutor(self._threads) as pool:
+            return [Part(model) for model in pool.map(self._model, orders)]
+
+    def _model(self, order: _Order) -> ov.CompiledModel:
         settings = {
             "INFERENCE_PRECISION_HINT": "f32",
-            "INFERENCE_NUM_THREADS": threads,
+            "INFERENCE_NUM_THREADS": order.threads,
             "ENABLE_CPU_PINNING": False,  # the cores are shared with decoding, and often with a worker
-            "NUM_STREAMS": lanes,
+            "NUM_STREAMS": order.lanes,
         }
         try:
-            return self._core.compile_model(model, "CPU", settings)
+            return self._core.compile_model(order.graph, "CPU", settings)
         except RuntimeError as error:
             raise NotLoweredError(f"OpenVINO refused it: {error}") from error
 
@@ -138,7 +141,11 @@ def _groups(parts: Sequence[nn.Module], most: int) -> list[Sequence[nn.Module]]:
     return [parts[group] for group in grouped([math.sqrt(_weights(part)) for part in parts], most)]
 
 
-def _graph(spec: InputSpec, parts: Sequence[nn.Module], batch: int, rows: Rows | None) -> ov.Model:
+def _graph(spec: InputSpec, parts: Sequence[nn.Module], batch: int, rows: Rows | None = None) -> ov.Model:
+    """All parts on the same images, their answers one after the other: [N, C, H, W] -> [parts · N, ...].
+
+    With ``rows``, which read them, it is a whole net: -> probabilities [N, classes].
+    """
     entry, value = pixels(spec, batch)
     ends = [lower(part, value) for part in parts]
     return ov.Model([_classified(ends, rows) if rows else _joined(ends, 0)], [entry])
