@@ -277,3 +277,8 @@ def expect(bank: Bank, send: Callable[[Bank], httpx.Response], refused: Refused)
     assert problem.get("remedy"), "the problem names no remedy"
     assert problem["error"] == f"{problem['detail']} {problem['remedy']}"
     assert refused.words in problem["error"]
+
+
+def test_no_answer_names_the_software_that_serves_it(bank: Bank) -> None:
+    for answer in (bank.http.get("/healthz"), bank.http.get("/no/such/path")):
+        assert "server" not in answer.headers

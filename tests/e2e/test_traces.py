@@ -21,7 +21,8 @@ from app.lirf.data.source import open_source
 StartService = Callable[..., AbstractContextManager[RunningService]]
 
 TRACE, CALLER = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
-IMAGE = base64.urlsafe_b64encode(encode_png(open_source("digits", "test").images[0])).decode()
+FILE = encode_png(open_source("digits", "test").images[0])
+IMAGE = base64.urlsafe_b64encode(FILE).decode()
 MODEL = {
     "name": "traced",
     "architecture": "resnet20",
@@ -39,15 +40,19 @@ class Told:
     secret: str
     job: str
 
-    def spans(self) -> dict[str, tuple[str, Any, dict[str, Any]]]:
-        """Service, span and attributes by the name of the span."""
-        return {
-            span.name: (_values(resource.resource)["service.name"], span, _values(span))
+    def every_span(self) -> list[tuple[str, Any, dict[str, Any]]]:
+        """Service, span and attributes, in the order of their ends."""
+        return [
+            (_values(resource.resource)["service.name"], span, _values(span))
             for body in self.bodies
             for resource in ExportTraceServiceRequest.FromString(body).resource_spans
             for scope in resource.scope_spans
             for span in scope.spans
-        }
+        ]
+
+    def spans(self) -> dict[str, tuple[str, Any, dict[str, Any]]]:
+        """The same by the name of the span."""
+        return {span.name: (service, span, values) for service, span, values in self.every_span()}
 
 
 @contextmanager
@@ -75,7 +80,7 @@ def collector() -> Iterator[tuple[str, list[bytes]]]:
 
 @pytest.fixture(scope="module")
 def told(start_service: StartService) -> Told:
-    """One caller, who traces too, has a network trained and asks it once."""
+    """One caller, who traces too, has a network trained and asks it by a query, and then for the express lane."""
     with collector() as (url, bodies):
         never = str(10 * 60 * 1000)  # so that what comes was sent at an end
         with (
@@ -98,6 +103,8 @@ def told(start_service: StartService) -> Told:
             _await(lambda: any(b"train job" in body for body in bodies))  # before its process is ended
             asked = {"model": "traced", "image": IMAGE}
             caller.get("/predict", params=asked).raise_for_status()
+            plain = {"params": {"model": "traced"}, "headers": {"Content-Type": "image/png"}}
+            caller.post("/predict", content=FILE, **plain).raise_for_status()
             for path in ("/healthz", "/readyz", "/metrics", "/v2/health/live"):
                 caller.get(path).raise_for_status()
     return Told(bodies, service.admin_key, job)
@@ -115,10 +122,12 @@ def test_one_trace_leads_from_the_caller_over_the_request_to_the_job_in_the_work
 
 def test_a_prediction_holds_the_span_of_its_inference(told: Told) -> None:
     spans = told.spans()
-    (_, request, _), (_, inference, attributes) = spans["GET /predict"], spans["inference"]
-    assert inference.parent_span_id == request.span_id
-    assert inference.trace_id == request.trace_id
-    assert attributes == {"lirf.images": 1}
+    inferences = [(span, values) for _, span, values in told.every_span() if span.name == "inference"]
+    for name, (inference, attributes) in zip(("GET /predict", "POST"), inferences, strict=True):
+        _, request, _ = spans[name]
+        assert inference.parent_span_id == request.span_id
+        assert inference.trace_id == request.trace_id
+        assert attributes == {"lirf.images": 1}
 
 
 def test_of_a_request_neither_path_nor_query_nor_key_nor_baggage_are_told(told: Told) -> None:
@@ -144,6 +153,7 @@ def test_what_machines_ask_every_few_seconds_is_not_traced(told: Told) -> None:
         "POST /models",
         "GET /jobs/{job_id}/events",
         "GET /predict",
+        "POST",  # the express lane answers before there is a route
         "train job",
         "inference",
     }

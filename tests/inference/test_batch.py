@@ -1,22 +1,13 @@
 """The items of a batch are run as one and answered apart; what fails, fails alone."""
 
 import asyncio
-from collections.abc import Iterator
 
 import numpy as np
-import pytest
 
 from app.inference.batch import outcomes
 from app.inference.shared_queue import Item, Rows
 
 BAD = 255
-
-
-@pytest.fixture
-def loop() -> Iterator[asyncio.AbstractEventLoop]:
-    loop = asyncio.new_event_loop()
-    yield loop
-    loop.close()
 
 
 class Recorder:
