@@ -1,7 +1,7 @@
 """A least-recently-used cache under a byte budget, in which each missing value is built once however many wait."""
 
+import itertools
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from concurrent.futures import Future
 from typing import Generic, TypeVar
@@ -10,8 +10,25 @@ Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
 
+class _Entry(Generic[Value]):
+    """A value, or what those who wait for it wait for.
+
+    Attributes:
+        built: told when the value is there.
+        value: None until then.
+        pieces: of the value.
+        used: the larger, the later it was asked for.
+    """
+
+    def __init__(self) -> None:
+        self.built: Future[Value] = Future()
+        self.value: Value | None = None
+        self.pieces: Mapping[Hashable, int] = {}
+        self.used = 0
+
+
 class ByteBudgetCache(Generic[Key, Value]):
-    """Values by key.
+    """Values by key, none of which is None.
 
     Args:
         budget: bytes of all values together; the newest value stays even if it alone is larger.
@@ -21,9 +38,9 @@ class ByteBudgetCache(Generic[Key, Value]):
     def __init__(self, budget: int, pieces_of: Callable[[Value], Mapping[Hashable, int]]) -> None:
         self._budget = budget
         self._pieces_of = pieces_of
-        self._entries: OrderedDict[Key, Future[Value]] = OrderedDict()
-        self._pieces: dict[Key, Mapping[Hashable, int]] = {}
+        self._entries: dict[Key, _Entry[Value]] = {}
         self._lock = threading.Lock()
+        self._uses = itertools.count()
 
     def get(self, key: Key, build: Callable[[], Value]) -> Value:
         """The value of ``key``, built by one caller while the others wait; a failed build is not kept."""
@@ -31,55 +48,62 @@ class ByteBudgetCache(Generic[Key, Value]):
             entry = self._entries.get(key)
             mine = entry is None
             if entry is None:
-                entry = self._entries[key] = Future()
-            self._entries.move_to_end(key)
+                entry = self._entries[key] = _Entry()
+            entry.used = next(self._uses)
         if mine:
             self._build(key, entry, build)
-        return entry.result()
+        return entry.built.result()
 
     def ready(self, key: Key) -> Value | None:
-        """The value of ``key`` if it is there; never waits."""
-        with self._lock:
-            if key not in self._pieces:
-                return None
-            self._entries.move_to_end(key)
-            return self._entries[key].result()
+        """The value of ``key`` if it is there; never waits, not even for the lock."""
+        entry = self._entries.get(key)
+        if entry is None:
+            return None
+        entry.used = next(self._uses)
+        return entry.value
 
     def drop(self, condemned: Callable[[Key], bool]) -> None:
         """Let go of the values whose keys are condemned; one that is being built is kept, for its builder to judge."""
         with self._lock:
-            for key in [key for key in self._pieces if condemned(key)]:
-                del self._entries[key], self._pieces[key]
+            for key in [key for key in self._there() if condemned(key)]:
+                del self._entries[key]
 
     def keys(self) -> list[Key]:
         """Of the values that are ready."""
         with self._lock:
-            return list(self._pieces)
+            return list(self._there())
 
     def __len__(self) -> int:
         return len(self._entries)
 
     @property
     def bytes(self) -> int:
-        distinct = {name: size for pieces in self._pieces.values() for name, size in pieces.items()}
+        with self._lock:
+            return self._bytes()
+
+    def _there(self) -> dict[Key, _Entry[Value]]:
+        return {key: entry for key, entry in self._entries.items() if entry.value is not None}
+
+    def _bytes(self) -> int:
+        distinct = {name: size for entry in self._entries.values() for name, size in entry.pieces.items()}
         return sum(distinct.values())
 
-    def _build(self, key: Key, entry: Future[Value], build: Callable[[], Value]) -> None:
+    def _build(self, key: Key, entry: _Entry[Value], build: Callable[[], Value]) -> None:
         try:
             value = build()
         except BaseException as error:  # noqa: BLE001  whoever waits must be told, whatever it was
             with self._lock:
                 del self._entries[key]
-            entry.set_exception(error)
+            entry.built.set_exception(error)
             return
-        entry.set_result(value)
+        entry.built.set_result(value)
         with self._lock:
-            self._pieces[key] = self._pieces_of(value)
+            entry.value, entry.pieces, entry.used = value, self._pieces_of(value), next(self._uses)
             self._evict()
 
     def _evict(self) -> None:
-        for key in list(self._entries):
-            if self.bytes <= self._budget or len(self._pieces) == 1:
+        there = self._there()
+        for key in sorted(there, key=lambda key: there[key].used)[:-1]:
+            if self._bytes() <= self._budget:
                 return
-            if key in self._pieces:
-                del self._entries[key], self._pieces[key]
+            del self._entries[key]

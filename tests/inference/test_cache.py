@@ -54,6 +54,28 @@ def test_the_least_recently_used_value_goes_when_the_budget_is_spent() -> None:
     assert cache.get("b", lambda: "again") == "again"
 
 
+def test_a_value_that_is_read_without_waiting_counts_as_used() -> None:
+    cache = sized(10)
+    for key in ("a", "b"):
+        cache.get(key, lambda key=key: key * 5)
+    assert cache.ready("a") == "aaaaa"
+    cache.get("c", lambda: "c" * 5)
+    assert (cache.ready("a"), cache.ready("b"), cache.ready("c")) == ("aaaaa", None, "ccccc")
+
+
+def test_a_new_value_stays_though_another_was_used_while_it_was_built() -> None:
+    cache = sized(5)
+    cache.get("a", lambda: "a" * 5)
+
+    def build() -> str:
+        assert cache.ready("a") is not None
+        assert cache.ready("b") is None
+        return "b" * 5
+
+    cache.get("b", build)
+    assert cache.keys() == ["b"]
+
+
 def test_a_value_larger_than_the_budget_is_kept_alone() -> None:
     cache = sized(3)
     cache.get("small", lambda: "x")
