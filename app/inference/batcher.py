@@ -54,7 +54,8 @@ class Batcher(Generic[Key]):
             thread and back; then they are run on the event loop.
         largest_batch: rows of one batch.
         longest_queue: rows that may wait.
-        observe: called with key and rows of each batch, the seconds that each of its items waited, and those it took.
+        observe: called with key and rows of each batch, the seconds that each of its items waited, and those it took,
+            right after those who wait for the batch had their turn on the loop.
     """
 
     def __init__(
@@ -129,10 +130,11 @@ class Batcher(Generic[Key]):
         return answers[0] if len(answers) == 1 else np.concatenate(answers)
 
     async def drain(self) -> None:
-        """Take nothing new and wait until everything that was taken is answered."""
+        """Take nothing new and wait until everything that was taken is answered and observed."""
         self._draining = True
         if self._open:
             await self._drained.wait()
+        await asyncio.sleep(0)  # until the loop has been told of the last batch
 
     def _retry_after(self) -> int:
         """Whole seconds that the queue takes at the speed that was measured, at least one."""
@@ -160,39 +162,42 @@ class Batcher(Generic[Key]):
         self._dispatching = False
         lone = self._queue.lone()
         if lone is not None and self._at_once(lone.key, lone.rows):
-            self._queue.wake(1)
-            self._work(_directly)
+            self._queue.leave(lone)
+            self._deliver([lone], *self._computed([lone]))
             return
         tell = asyncio.get_running_loop().call_soon_threadsafe
         for _ in range(self._queue.wake(self._queue.lanes)):
             self._executor.submit(self._work, tell)
 
     def _work(self, tell: Callable[..., object]) -> None:
-        """Answer batch after batch until none is left; ``tell`` calls a function on the event loop."""
+        """Answer batch after batch until none is left; ``tell`` has the event loop call a function."""
         while True:
             batch, late = self._queue.take()
             for item in late:
                 tell(_settle, item, DeadlineError("the engine was not free in time"))
             if not batch:
                 return
-            started = time.monotonic()
-            found = outcomes(self._run, batch)
-            took = time.monotonic() - started
+            computed = self._computed(batch)
             self._queue.computed()
-            tell(self._deliver, batch, found, started, took)
+            tell(self._deliver, batch, *computed)
+
+    def _computed(self, batch: Sequence[Item[Key]]) -> tuple[list[Rows | Exception], float, float]:
+        """The outcomes, when that was begun, and the seconds that it took."""
+        started = time.monotonic()
+        found = outcomes(self._run, batch)
+        return found, started, time.monotonic() - started
 
     def _deliver(
         self, batch: Sequence[Item[Key]], found: Sequence[Rows | Exception], started: float, took: float
     ) -> None:
         for item, outcome in zip(batch, found, strict=True):
             _settle(item, outcome)
+        asyncio.get_running_loop().call_soon(self._count, batch, started, took)  # behind those who go on now
+
+    def _count(self, batch: Sequence[Item[Key]], started: float, took: float) -> None:
         rows = sum(item.count for item in batch)
         self._row_seconds += SMOOTHING * (took / rows - self._row_seconds)
         self._observe(batch[0].key, rows, [started - item.entered for item in batch], took)
-
-
-def _directly(function: Callable[..., None], *args: object) -> None:
-    function(*args)
 
 
 def _settle(item: Item[Key], outcome: Rows | Exception) -> None:

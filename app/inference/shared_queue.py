@@ -51,6 +51,10 @@ class Item(Generic[Key]):
     def count(self) -> int:
         return len(self.rows)
 
+    def late(self, now: float) -> bool:
+        """Whether the engine must have begun before ``now``."""
+        return self.deadline is not None and self.deadline < now
+
 
 class Taken(NamedTuple, Generic[Key]):
     """The items of one batch, and those whose deadline had passed."""
@@ -106,9 +110,10 @@ class SharedQueue(Generic[Key]):
         return self._awake == self.lanes
 
     def lone(self) -> Item[Key] | None:
-        """The item that waits, if it is the only one and every lane sleeps."""
+        """The item that waits, if it is the only one, in time, and every lane sleeps."""
         with self._lock:
-            return self._items[0] if len(self._items) == 1 and not self._awake else None
+            lone = self._items[0] if len(self._items) == 1 and not self._awake else None
+            return None if lone is None or lone.late(time.monotonic()) else lone
 
     def wake(self, most: int) -> int:
         """Count in sleeping lanes, at most so many and one for each batch that waits; the caller sets them to work."""
@@ -153,11 +158,12 @@ class SharedQueue(Generic[Key]):
         return room if room < SAME_ROWS else room - room % SAME_ROWS
 
     def _next_batch(self, room: int, late: list[Item[Key]]) -> Iterator[Item[Key]]:
-        key, passed_over = None, deque[Item[Key]]()
+        key: Key | None = None
+        passed_over: deque[Item[Key]] = deque()
         now = time.monotonic()
         while self._items and room > 0:
             item = self._items.popleft()
-            if item.deadline is not None and item.deadline < now:
+            if item.late(now):
                 late.append(item)
             elif key is None or (item.key == key and item.count <= room):
                 key = item.key

@@ -8,8 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
+import pytest
 
-from app.inference.batcher import Batcher
+from app.inference.batcher import Batcher, DeadlineError
 from app.inference.shared_queue import Rows
 
 from .held_engine import Engine, held, rows, run
@@ -118,5 +119,19 @@ def test_rows_are_not_run_on_the_event_loop_while_a_lane_works(executor: ThreadP
         assert not waiting.done()  # and this line was reached, as the loop was free
         slow.go.set()
         await asyncio.gather(busy, waiting)
+
+    run(steps)
+
+
+def test_rows_whose_deadline_passed_are_not_run_on_the_event_loop_either(
+    executor: ThreadPoolExecutor,
+) -> None:
+    async def steps() -> None:
+        engine = Engine()
+        batcher = Batcher(engine.run, executor, at_once=lambda key, given: True)  # noqa: ARG005
+        with pytest.raises(DeadlineError, match="not free in time"):
+            await batcher.submit("a", rows(1), timeout=-1)
+        assert not engine.batches
+        assert (await batcher.submit("a", rows(1), timeout=60)).tolist() == [98]
 
     run(steps)
