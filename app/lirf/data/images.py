@@ -65,7 +65,7 @@ def decode_pixels(data: bytes, *, field: str = "image", max_pixels: int = MAX_PI
     """
     plain = read_plain_png(data, max_pixels)
     if plain is not None:
-        return _to_pixels(plain)
+        return plain
     open_file = _opener(data, field)
     try:
         with open_file(io.BytesIO(data)) as image:
