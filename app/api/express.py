@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.api.context import Context
 from app.api.disconnects import while_connected
 from app.api.instruments import Metrics
-from app.api.middleware import RAW_REQUEST_ID, SECURITY_HEADERS, Gate, request_id_of
+from app.api.middleware import RAW_REQUEST_ID, SECURITY_HEADERS, Gate, request_id
 from app.api.predict import IMAGE_TYPES
 from app.api.problems import hung_up, service_problem
 from app.domain.errors import ServiceError, TooMany, Unauthenticated
@@ -35,7 +35,7 @@ LONGEST_QUERY = 1024
 """Bytes; a longer one names no model."""
 
 IMAGES = {name.encode() for name in IMAGE_TYPES}
-ENTITLING = {b"authorization", b"x-api-key"}
+BEARER = b"Bearer "
 OK = 200
 
 Header = tuple[bytes, bytes]
@@ -50,11 +50,24 @@ def _raw(headers: dict[str, str]) -> list[Header]:
 HEADERS = _raw({**SECURITY_HEADERS, "Cache-Control": "private, no-store", "Content-Type": "application/json"})
 
 
-class Asked(NamedTuple):
+class Query(NamedTuple):
     """Which model, and how many classes of the answer."""
 
     model: str
     top_k: int
+
+
+class Asked(NamedTuple):
+    """A plain prediction by one image, which is still to be received.
+
+    Attributes:
+        key: of the caller.
+        request_id: that the client gave it, or None.
+    """
+
+    query: Query
+    key: str
+    request_id: bytes | None
 
 
 class Express:
@@ -89,7 +102,7 @@ class Express:
         """None once the request is answered, else what is still to be received of it."""
         started = time.perf_counter()
         context = self._context()
-        entitled = _entitled(context, scope, asked.model)
+        entitled = _entitled(context, scope, asked)
         if entitled is None:
             return receive
         read: list[Message] = []
@@ -101,13 +114,12 @@ class Express:
         )
         if prepared is None:
             return _again(read, receive)
-        named = [*HEADERS, (RAW_REQUEST_ID, request_id_of(scope).encode())]
+        named = [*HEADERS, (RAW_REQUEST_ID, request_id(asked.request_id).encode())]
         status, headers = OK, named
         try:
             answer = await while_connected(receive, _probabilities(context, prepared))
-            views = prepared.views(answer, asked.top_k)
-            context.metrics.count_predictions(views)
-            body = to_json(views[0])
+            (view,) = prepared.views(answer, asked.query.top_k)
+            body = to_json(view)
         except ServiceError as refusal:
             told = service_problem(refusal)
             status, headers, body = told.status_code, _over(named, told.raw_headers), bytes(told.body)
@@ -118,21 +130,36 @@ class Express:
             return _again(read, receive)  # the route tries once more, and tells what is wrong
         await _send(send, status, headers, body)
         self._metrics.answered("POST", PATH, status, time.perf_counter() - started)
+        if status == OK:
+            self._metrics.count_images(prepared.entitled.net, len(prepared.images))
         return None
 
 
 def _asked(scope: Scope) -> Asked | None:
     """What a plain ``POST /predict?model=NAME&top_k=K`` with one image as its body asks for."""
-    if scope["method"] != "POST" or not any(
-        name == b"content-type" and value in IMAGES for name, value in scope["headers"]
-    ):
+    headers: dict[bytes, bytes] = dict(scope["headers"])
+    if scope["method"] != "POST" or headers.get(b"content-type") not in IMAGES:
         return None
+    key = _key(headers)
     text: bytes = scope["query_string"]
-    return _asked_in(text) if len(text) <= LONGEST_QUERY else None
+    query = _query(text) if len(text) <= LONGEST_QUERY else None
+    if key is None or query is None or len(headers) < len(scope["headers"]):
+        return None
+    return Asked(query, key, headers.get(RAW_REQUEST_ID))
+
+
+def _key(headers: dict[bytes, bytes]) -> str | None:
+    """That entitles the caller, if it is given in exactly one way."""
+    authorization, key = headers.get(b"authorization"), headers.get(b"x-api-key")
+    if (authorization is None) == (key is None):
+        return None
+    if authorization is not None and authorization.startswith(BEARER):
+        key = authorization.removeprefix(BEARER)
+    return None if key is None else key.decode("latin-1")
 
 
 @lru_cache(maxsize=1024)
-def _asked_in(text: bytes) -> Asked | None:
+def _query(text: bytes) -> Query | None:
     pairs = parse_qsl(text.decode("latin-1"), keep_blank_values=True)
     query = dict(pairs)
     top_k = query.pop("top_k", str(DEFAULT_TOP_K))
@@ -145,28 +172,17 @@ def _asked_in(text: bytes) -> Asked | None:
     )
     if query or not model or not plain or len({name for name, _ in pairs}) < len(pairs):
         return None
-    return Asked(model, int(top_k))
+    return Query(model, int(top_k))
 
 
-def _entitled(context: Context, scope: Scope, model: str) -> Entitlement | None:
+def _entitled(context: Context, scope: Scope, asked: Asked) -> Entitlement | None:
     """By which net the caller is answered, if caller and right are known."""
-    keys = [(name, value) for name, value in scope["headers"] if name in ENTITLING]
-    if len(keys) != 1:
-        return None
-    ((name, value),) = keys
-    scheme, _, key = (
-        value.decode("latin-1").partition(" ")
-        if name == b"authorization"
-        else ("Bearer", "", value.decode("latin-1"))
-    )
-    if scheme != "Bearer":
-        return None
     try:
         context.failures.check(scope["client"][0] if scope.get("client") else "")
-        caller = context.rights.known_caller(key)
+        caller = context.rights.known_caller(asked.key)
     except (TooMany, Unauthenticated):
         return None
-    return None if caller is None else context.rights.known_entitlement(caller, model)
+    return None if caller is None else context.rights.known_entitlement(caller, asked.query.model)
 
 
 async def _small_body(receive: Receive, read: list[Message]) -> bytes | None:

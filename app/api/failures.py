@@ -33,6 +33,8 @@ class AuthFailures:
         Raises:
             TooMany: with the seconds until it has one.
         """
+        if address not in self._left:
+            return
         with self._guard:
             left = self._now(address)
         if left < 1:

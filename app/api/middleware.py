@@ -19,10 +19,10 @@ _USABLE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _chance = random.Random()  # an id is no secret: the system is not asked for each
 
 
-def request_id_of(scope: Scope) -> str:
-    """The id that the client gave the request, or a new one."""
-    given = next((value for name, value in scope["headers"] if name == RAW_REQUEST_ID), b"").decode("latin-1")
-    return given if _USABLE_ID.fullmatch(given) else f"req_{_chance.getrandbits(80):020x}"
+def request_id(given: bytes | None) -> str:
+    """The id that the client gave the request, if it is usable, or a new one."""
+    text = given.decode("latin-1") if given else ""
+    return text if _USABLE_ID.fullmatch(text) else f"req_{_chance.getrandbits(80):020x}"
 
 
 class RequestId:
@@ -35,14 +35,15 @@ class RequestId:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = request_id_of(scope)
+        given = (value for name, value in scope["headers"] if name == RAW_REQUEST_ID)
+        name = request_id(next(given, None))
 
         async def named(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)[REQUEST_ID_HEADER] = request_id
+                MutableHeaders(scope=message)[REQUEST_ID_HEADER] = name
             await send(message)
 
-        with bound_contextvars(request_id=request_id):
+        with bound_contextvars(request_id=name):
             await self._app(scope, receive, named)
 
 

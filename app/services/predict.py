@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from heapq import nlargest
 from typing import Protocol
 
 import torch
@@ -198,12 +199,9 @@ def _require_images(removed: Tensor, indices: list[int]) -> None:
 
 
 def _view(entitled: Entitlement, probabilities: Probabilities, top_k: int) -> PredictionView:
-    order = (-probabilities).argsort(kind="stable")[:top_k]
-    classes = entitled.model.classes
-    top = [
-        ClassProbability(classes[index], index, value)
-        for index, value in zip(order.tolist(), probabilities[order].tolist(), strict=True)
-    ]
+    classes, values = entitled.model.classes, probabilities.tolist()
+    order = nlargest(top_k, range(len(values)), key=values.__getitem__)
+    top = [ClassProbability(classes[index], index, values[index]) for index in order]
     return PredictionView(
         entitled.model.name, entitled.version.number, entitled.net, list(entitled.deposits), top
     )

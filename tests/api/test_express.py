@@ -41,7 +41,10 @@ def ask(http: httpx.Client, owner: Headers, model: str) -> Callable[..., httpx.R
         http.post("/predict", params={"model": model}, content=IMAGE, headers=owner | PNG).raise_for_status()
 
     def ask(
-        query: str | None = None, content: bytes = IMAGE, headers: Headers | None = None, method: str = "POST"
+        query: str | None = None,
+        content: bytes = IMAGE,
+        headers: Headers | list[tuple[str, str]] | None = None,
+        method: str = "POST",
     ) -> httpx.Response:
         wanted = f"model={model}&top_k=3" if query is None else query.format(model=model)
         given = owner | PNG if headers is None else headers
@@ -80,6 +83,15 @@ def test_it_is_counted_under_the_routes_name(ask: Callable[..., httpx.Response],
     before = counted()
     ask()
     assert counted() == before + 1
+
+
+def test_a_header_given_twice_is_left_to_the_route(
+    ask: Callable[..., httpx.Response], owner: Headers, expressed: list[object]
+) -> None:
+    twice = [*(owner | PNG).items(), ("Via", "1.1 one"), ("Via", "1.1 two")]
+    assert ask(headers=twice).status_code == 200
+    assert ask(headers=[*twice, ("Authorization", "Bearer lirf_1_2")]).status_code in {200, 401}
+    assert not expressed
 
 
 UNUSUAL: dict[str, tuple[Json, int]] = {
