@@ -7,7 +7,6 @@ once for all nets of a model and answers the target and all branches as one batc
 import copy
 import math
 from collections.abc import Hashable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +14,7 @@ import openvino as ov
 from openvino import opset14 as ops
 from torch import fx, nn
 
+from app.inference.compilation import Compilation, Order
 from app.inference.grouping import grouped
 from app.inference.lowering import (
     ANY,
@@ -26,7 +26,7 @@ from app.inference.lowering import (
     lower,
     pixels,
 )
-from app.inference.parts import Beside, CompiledNet, Part, Step
+from app.inference.parts import Beside, CompiledNet, Lanes, Part, Step
 from app.inference.rows import Rows
 from app.inference.sharing import Shared
 from app.lirf.networks import InputSpec, Network, classifier
@@ -36,13 +36,17 @@ SMALL_BYTES = 8 * 2**20
 """Weights up to which threads lose more by waiting for one another than by having work of their own: a batch each, or
 parts of the front for exactly one image, for which such a front is compiled once more."""
 
+COPIED_BYTES = 64 * 2**20
+"""Of a small front for all threads together, up to which each has one of its own: it computes its batches itself, and
+hands them to no thread of OpenVINO's."""
 
-class _Order(NamedTuple):
-    """A graph to compile, for how many batches beside one another, and by how many threads in all."""
 
-    graph: ov.Model
-    lanes: int
-    threads: int
+class _Front(NamedTuple):
+    """What many images go through, the steps of exactly one, and the bytes of both."""
+
+    many: Part | Lanes
+    one: Sequence[Step]
+    size: int
 
 
 class Compiler:
@@ -54,7 +58,7 @@ class Compiler:
     """
 
     def __init__(self, threads: int) -> None:
-        self._core = ov.Core()
+        self._compilation = Compilation(threads)
         self._threads = threads
         self._deep_parts: Shared[Hashable, Part] = Shared()
 
@@ -79,61 +83,52 @@ class Compiler:
         return self._divided(spec, shallow, rows, deep, name)
 
     def _whole(self, spec: InputSpec, parts: Sequence[nn.Module], rows: Rows) -> CompiledNet:
-        size = sum(map(_weights, parts))
-        many = _Order(_graph(spec, parts, ANY, rows), self._lanes_of(size), self._threads)
-        if size > SMALL_BYTES:
-            (front,) = self._compiled(many)
-            return CompiledNet([front, np.copy], [front, np.copy], {object(): size})
-        groups = _groups(parts, self._threads)
-        alone = len(groups) == 1
-        front, *ones = self._compiled(many, *self._for_one(spec, groups, rows if alone else None))
-        one: list[Step] = [*ones, np.copy] if alone else [Beside(ones), rows.of_one]
-        return CompiledNet([front, np.copy], one, {object(): 2 * size})
+        front = self._front(spec, parts, rows)
+        return CompiledNet([front.many, np.copy], [*front.one, np.copy], {object(): front.size})
 
     def _divided(
         self, spec: InputSpec, parts: Sequence[nn.Module], rows: Rows, deep: Network, deep_name: Hashable
     ) -> CompiledNet:
-        size = sum(map(_weights, parts))
-        many = _Order(_graph(spec, parts, ANY), self._lanes_of(size), self._threads)
-        groups = _groups(parts, self._threads) if size <= SMALL_BYTES else []
-        front, *ones = self._compiled(many, *self._for_one(spec, groups))
-        shared = self._deep_parts.get(deep_name, lambda: self._deep(front.output_shape, deep))
+        front = self._front(spec, parts)
+        shared = self._deep_parts.get(deep_name, lambda: self._deep(front.many.output_shape, deep))
         _require_features(shared.output_shape, rows)
-        first: Step = Beside(ones) if ones else front
-        pieces: dict[Hashable, int] = {object(): 2 * size if ones else size, deep_name: _weights(deep)}
-        return CompiledNet([front, shared, rows.probabilities], [first, shared, rows.of_one], pieces)
+        pieces: dict[Hashable, int] = {object(): front.size, deep_name: _weights(deep)}
+        return CompiledNet(
+            [front.many, shared, rows.probabilities], [*front.one, shared, rows.of_one], pieces
+        )
+
+    def _front(self, spec: InputSpec, parts: Sequence[nn.Module], rows: Rows | None = None) -> _Front:
+        """Parts on the same images; with ``rows``, which read them, a whole net."""
+        size = sum(map(_weights, parts))
+        if size > SMALL_BYTES:
+            (large,) = self._compilation.parts(Order(_graph(spec, parts, ANY, rows), self._threads))
+            return _Front(large, [large], size)
+        groups = _groups(parts, self._threads)
+        ones = [
+            Order(_graph(spec, group, 1, rows if len(groups) == 1 else None), self._threads // len(groups))
+            for group in groups
+        ]
+        many: Part | Lanes
+        graph, lanes = _graph(spec, parts, ANY, rows), self._threads
+        if lanes * size <= COPIED_BYTES:
+            copies = lanes
+            many, singles = self._compilation.lanes(graph, lanes, *ones)
+        else:
+            copies = 1
+            many, *singles = self._compilation.parts(Order(graph, self._threads, streams=lanes), *ones)
+        one: list[Step] = [Beside(singles)] if len(singles) > 1 else [*singles]
+        if rows and len(singles) > 1:
+            one.append(rows.of_one)
+        return _Front(many, one, (copies + 1) * size)
 
     def _deep(self, shape: tuple[int, ...], deep: Network) -> Part:
+        """Held once, also where several batches run beside one another."""
         entry, value = features(shape)
-        graph = ov.Model([lower(deep, value)], [entry])
-        (part,) = self._compiled(_Order(graph, self._lanes_of(_weights(deep)), self._threads))
+        streams = self._threads if _weights(deep) <= SMALL_BYTES else 1
+        (part,) = self._compilation.parts(
+            Order(ov.Model([lower(deep, value)], [entry]), self._threads, streams)
+        )
         return part
-
-    def _for_one(
-        self, spec: InputSpec, groups: Sequence[Sequence[nn.Module]], rows: Rows | None = None
-    ) -> list[_Order]:
-        """Exactly one image: each group has threads of its own, or all threads have the only one."""
-        return [_Order(_graph(spec, group, 1, rows), 1, self._threads // len(groups)) for group in groups]
-
-    def _lanes_of(self, size: int) -> int:
-        return self._threads if size <= SMALL_BYTES else 1
-
-    def _compiled(self, *orders: _Order) -> list[Part]:
-        """At the same time, since most of compiling one is done by one thread."""
-        with ThreadPoolExecutor(self._threads) as pool:
-            return [Part(model) for model in pool.map(self._model, orders)]
-
-    def _model(self, order: _Order) -> ov.CompiledModel:
-        settings = {
-            "INFERENCE_PRECISION_HINT": "f32",
-            "INFERENCE_NUM_THREADS": order.threads,
-            "ENABLE_CPU_PINNING": False,  # the cores are shared with decoding, and often with a worker
-            "NUM_STREAMS": order.lanes,
-        }
-        try:
-            return self._core.compile_model(order.graph, "CPU", settings)
-        except RuntimeError as error:
-            raise NotLoweredError(f"OpenVINO refused it: {error}") from error
 
 
 def _groups(parts: Sequence[nn.Module], most: int) -> list[Sequence[nn.Module]]:

@@ -25,13 +25,10 @@ class Part:
 
     def __init__(self, model: ov.CompiledModel) -> None:
         self._model = model
+        self.output_shape = tuple(size.get_length() for size in list(model.output().partial_shape)[1:])
+        """Of one row."""
         self._copies = model.input().partial_shape.is_static
         self._requests = threading.local()
-
-    @property
-    def output_shape(self) -> tuple[int, ...]:
-        """Of one row."""
-        return tuple(dimension.get_length() for dimension in list(self._model.output().partial_shape)[1:])
 
     def __call__(self, rows: npt.NDArray[Any]) -> Array:
         """Answers to rows; good until this thread calls the same part again."""
@@ -51,6 +48,39 @@ class Part:
         else:
             request.set_input_tensor(ov.Tensor(rows, shared_memory=True))
         return request
+
+
+class Lanes:
+    """The same part for several batches beside one another, each of which is computed by the thread that brings it.
+
+    Args:
+        parts: one for each thread; another thread waits for one of these.
+    """
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self._parts = parts
+        self._busy = [threading.Lock() for _ in parts]
+        self._last = threading.local()
+        self.output_shape = parts[0].output_shape
+
+    def __call__(self, rows: npt.NDArray[Any]) -> Array:
+        """Answers to rows, of this thread's own."""
+        lane = self._taken()
+        try:
+            return np.copy(self._parts[lane](rows))
+        finally:
+            self._busy[lane].release()
+
+    def _taken(self) -> int:
+        """The place of a lane that is free: if it can be the one that this thread's core has in its cache."""
+        last: int = getattr(self._last, "lane", 0)
+        free = (lane for lane in (last, *range(len(self._parts))) if self._busy[lane].acquire(blocking=False))
+        lane = next(free, None)
+        if lane is None:
+            lane = last
+            self._busy[lane].acquire()
+        self._last.lane = lane
+        return lane
 
 
 class Beside:

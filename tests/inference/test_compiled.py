@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from app.inference import compiled
 from app.inference.compiled import Compiler
 from app.inference.eager import EagerNet
 from app.inference.engine import Engine, ServedNet
@@ -149,6 +150,27 @@ def test_threads_that_ask_at_once_get_their_own_answers(compiler: Compiler) -> N
 
     with ThreadPoolExecutor(4) as pool:
         assert all(pool.map(ask, (0, 2, 4, 6)))
+
+
+def test_fronts_that_are_too_large_for_every_thread_to_have_one_answer_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(compiled, "COPIED_BYTES", 0)
+    for architecture in ("resnet20", "allcnn"):
+        net, images = composed(architecture, [(3,)]), pixels(5)
+        ready = Compiler(2).net(copy.deepcopy(net), SPEC, "deep", "head")
+        for count in (1, 5):
+            found = ready.probabilities(images[:count])
+            assert np.allclose(found, expected(net, images[:count]), atol=MOST_APART)
+
+
+def test_what_is_held_for_each_thread_counts() -> None:
+    net = composed("resnet20", [])
+    sizes = [
+        sum(Compiler(threads).net(copy.deepcopy(net), SPEC, "deep", "head").pieces.values())
+        for threads in (1, 3)
+    ]
+    assert sizes[1] == 2 * sizes[0]
 
 
 class Scaled(nn.Module):
