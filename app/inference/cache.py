@@ -96,10 +96,10 @@ class ByteBudgetCache(Generic[Key, Value]):
                 del self._entries[key]
             entry.built.set_exception(error)
             return
-        entry.built.set_result(value)
         with self._lock:
             entry.value, entry.pieces, entry.used = value, self._pieces_of(value), next(self._uses)
             self._evict()
+        entry.built.set_result(value)
 
     def _evict(self) -> None:
         there = self._there()

@@ -76,6 +76,21 @@ def test_a_new_value_stays_though_another_was_used_while_it_was_built() -> None:
     assert cache.keys() == ["b"]
 
 
+def test_what_a_waiting_caller_is_given_can_be_dropped_at_once() -> None:
+    cache, may = sized(100), threading.Event()
+
+    def build() -> str:
+        assert may.wait(10)
+        return "value"
+
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.submit(cache.get, "key", build), pool.submit(cache.get, "key", build)
+        may.set()
+        assert {first.result(10), second.result(10)} == {"value"}
+        cache.drop(lambda _: True)
+    assert (cache.keys(), cache.ready("key")) == ([], None)
+
+
 def test_a_value_larger_than_the_budget_is_kept_alone() -> None:
     cache = sized(3)
     cache.get("small", lambda: "x")
