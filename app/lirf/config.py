@@ -120,6 +120,12 @@ class DepositConfig:
         )
         unknown = sorted(set(self.surrogates) - set(KINDS))
         require_setting("surrogates", unknown, not unknown, f"Choose among {', '.join(KINDS)}.")
+        require_setting(
+            "surrogates",
+            self.surrogates,
+            self.objective != "lirf" or not self.surrogates,
+            "The objective lirf learns from deposit images alone: give none, or choose lirf+.",
+        )
 
     @classmethod
     def lirf(cls, **changes: Any) -> Self:
