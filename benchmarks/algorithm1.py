@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from app.lirf import losses
 from app.lirf.config import DepositConfig, Progress
-from app.lirf.deposit import DepositSet
+from app.lirf.deposit_set import DepositSet
 from app.lirf.filters import LogitFilter, columns, compose, preserved_classes
 from app.lirf.networks import InputSpec, Network, classifier
 from app.lirf.partition import partition

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from app.lirf.config import DepositConfig, Progress
-from app.lirf.deposit import EXAMPLES, DepositSet
+from app.lirf.deposit_set import DepositSet
+from app.lirf.deposit_training import EXAMPLES
 from app.lirf.filters import LogitFilter, preserved_classes
 from app.lirf.networks import InputSpec, Network, classifier
 from app.lirf.objectives import Parts, plus_objective

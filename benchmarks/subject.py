@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from app.inference.compute import Compute
-from app.lirf.deposit import DepositSet
+from app.lirf.deposit_set import DepositSet
 from app.lirf.errors import InvalidInputError
 from app.lirf.networks import InputSpec, Network, create, default_split
 from app.lirf.train import seed_everything

@@ -8,7 +8,11 @@ from app.lirf.whitening import Whitened
 
 
 class Optimiser:
-    """Adam or SGD under a cosine schedule, with clipped gradients and, if asked for, whitened kernels."""
+    """Adam or SGD under a cosine schedule, with clipped gradients and, if asked for, whitened kernels.
+
+    Attributes:
+        taken: steps until now.
+    """
 
     def __init__(
         self,
@@ -19,6 +23,7 @@ class Optimiser:
         steps: int,
         generator: torch.Generator,
     ) -> None:
+        self.taken = 0
         self._clip_norm = config.clip_norm
         self._whitened = Whitened(trained, examples, generator) if config.whiten else None
         parameters = self._whitened.parameters if self._whitened else list(trained.parameters())
@@ -40,5 +45,6 @@ class Optimiser:
         nn.utils.clip_grad_norm_(self._parameters, self._clip_norm)
         self._optimiser.step()
         self._schedule.step()
+        self.taken += 1
         if self._whitened:
             self._whitened.after_step()

@@ -12,7 +12,7 @@ from app.db.repositories import deposits, models
 from app.db.session import Sessions
 from app.lirf.data.images import fit
 from app.lirf.data.selection import select
-from app.lirf.deposit import DepositSet
+from app.lirf.deposit_set import DepositSet
 from app.lirf.retain import RetainSet
 from app.services.find import dataset_of, find_model, served_version
 from app.services.plans import network_plan, open_dataset, stored_network, stored_selection

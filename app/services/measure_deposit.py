@@ -8,7 +8,8 @@ import torch
 
 from app.db.session import Sessions
 from app.lirf.data.images import fit
-from app.lirf.deposit import DepositResult, DepositSet
+from app.lirf.deposit import DepositResult
+from app.lirf.deposit_set import DepositSet
 from app.lirf.evaluation import report
 from app.lirf.networks import Network
 from app.services.deposit_ground import Ground, model_labels

@@ -9,7 +9,8 @@ from typing import Any
 from torch import Tensor
 
 from app.lirf.config import DepositConfig, Progress
-from app.lirf.deposit import DepositResult, DepositSet, deposit
+from app.lirf.deposit import DepositResult, deposit
+from app.lirf.deposit_set import DepositSet
 from app.lirf.evaluation import class_mask
 from app.lirf.filters import LogitFilter
 from app.lirf.module import DepositModule

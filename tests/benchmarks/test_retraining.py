@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from app.lirf.config import DepositConfig, Progress
-from app.lirf.deposit import DepositSet, deposit
+from app.lirf.deposit import deposit
+from app.lirf.deposit_set import DepositSet
 from app.lirf.errors import InvalidInputError
 from benchmarks import retraining
 from benchmarks.ladder import Rung, climb, rung_of

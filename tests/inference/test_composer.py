@@ -12,7 +12,8 @@ from app.inference.eager import EagerNet
 from app.inference.engine import Engine, ServedNet
 from app.inference.nets import ReadyNet
 from app.lirf.config import DepositConfig
-from app.lirf.deposit import DepositSet, deposit
+from app.lirf.deposit import deposit
+from app.lirf.deposit_set import DepositSet
 from app.lirf.networks import InputSpec, create
 from app.lirf.recover import RecoverNet
 from app.lirf.train import seed_everything

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from app.inference.fusing import fused
 from app.lirf.config import DepositConfig
-from app.lirf.deposit import DepositSet, deposit
+from app.lirf.deposit import deposit
+from app.lirf.deposit_set import DepositSet
 from app.lirf.networks import InputSpec, Network, create, default_split
 from app.lirf.recover import RecoverNet
 from app.lirf.train import seed_everything

@@ -7,7 +7,8 @@ from sklearn.datasets import load_digits
 from torch import Tensor
 
 from app.lirf.config import DepositConfig, TrainConfig
-from app.lirf.deposit import DepositResult, DepositSet, deposit
+from app.lirf.deposit import DepositResult, deposit
+from app.lirf.deposit_set import DepositSet
 from app.lirf.evaluation import class_mask
 from app.lirf.networks import InputSpec, Network, create
 from app.lirf.train import seed_everything, train

@@ -6,7 +6,8 @@ from torch import Tensor
 
 from app.lirf.config import DepositConfig, Progress
 from app.lirf.data.source import open_source
-from app.lirf.deposit import DepositResult, DepositSet, deposit
+from app.lirf.deposit import DepositResult, deposit
+from app.lirf.deposit_set import DepositSet
 from app.lirf.errors import InvalidInputError
 from app.lirf.evaluation import accuracies, class_mask, logits, report
 from app.lirf.networks import InputSpec, Network, create, default_split, published_state
@@ -275,102 +276,9 @@ def test_training_that_diverges_says_so(untrained: Network, spec: InputSpec, sma
         )
 
 
-def images_of(count: int = 4) -> Tensor:
-    return torch.zeros(count, 3, 8, 8, dtype=torch.uint8)
-
-
-@pytest.mark.parametrize(
-    ("sets", "field", "message"),
-    [
-        ([], "sets", "nothing to deposit"),
-        ([DepositSet(images_of(0), torch.zeros(0).long(), (0,))], "sets[0].labels", "there are no images"),
-        (
-            [DepositSet(torch.zeros(4, 3, 9, 9).byte(), torch.zeros(4).long(), (0,))],
-            "sets[0].images",
-            "does not fit",
-        ),
-        ([DepositSet(images_of(), torch.zeros(3).long(), (0,))], "sets[0].labels", "for 4 images"),
-        ([DepositSet(images_of(), torch.zeros(4), (0,))], "sets[0].labels", "torch.float32"),
-        (
-            [DepositSet(images_of(), torch.full((4,), 10), (10,))],
-            "sets[0].labels",
-            "class 10 is outside 0..9",
-        ),
-        ([DepositSet(images_of(), torch.full((4,), -1), None)], "sets[0].labels", "class -1 is outside 0..9"),
-        (
-            [DepositSet(images_of(), torch.ones(4).long(), (0,))],
-            "sets[0].classes",
-            "holds samples of class 1",
-        ),
-        ([DepositSet(images_of(), torch.zeros(4).long(), (0, 12))], "sets[0].classes", "not all in 0..9"),
-        (
-            [DepositSet(images_of(), torch.zeros(4).long(), (0,))] * 2,
-            "sets[1].classes",
-            "class 0 is in two sets",
-        ),
-        (
-            [DepositSet(images_of(), torch.zeros(4).long(), tuple(range(10)))],
-            "sets",
-            "no class would be left",
-        ),
-    ],
-)
-def test_sets_that_cannot_be_deposited_are_refused_by_field(
-    untrained: Network, spec: InputSpec, sets: list[DepositSet], field: str, message: str
-) -> None:
-    with pytest.raises(InvalidInputError) as caught:
-        deposit(untrained, spec, SPLIT, sets)
-    assert caught.value.field == field
-    assert message in caught.value.problem
-
-
-def test_a_class_cannot_be_deposited_twice(
-    untrained: Network, spec: InputSpec, small_set: DepositSet, brief: DepositConfig
-) -> None:
-    target = deposit(untrained, spec, SPLIT, [small_set], brief).target
-    with pytest.raises(InvalidInputError, match="class 3 was deposited before"):
-        deposit(target, spec, SPLIT, [small_set], brief)
-    with pytest.raises(InvalidInputError, match="class 8 was deposited before"):
-        deposit(untrained, spec, SPLIT, [small_set], brief, absent=(8,))
-
-
 def test_a_split_out_of_range_is_refused(untrained: Network, spec: InputSpec, small_set: DepositSet) -> None:
     with pytest.raises(InvalidInputError, match="from 1 to 10"):
         deposit(untrained, spec, 11, [small_set])
-
-
-@pytest.mark.parametrize(
-    ("change", "field"),
-    [
-        ({"epochs": 0}, "config.epochs"),
-        ({"batch_size": 0}, "config.batch_size"),
-        ({"learning_rate": 0.0}, "config.learning_rate"),
-        ({"learning_rate": float("nan")}, "config.learning_rate"),
-        ({"prune_ratio": 1.0}, "config.prune_ratio"),
-        ({"lambda_kr": -1.0}, "config.lambda_kr"),
-        ({"temperature": 0.0}, "config.temperature"),
-        ({"objective": "mirl"}, "config.objective"),
-        ({"optimiser": "lion"}, "config.optimiser"),
-        ({"surrogates": ("noise",)}, "config.surrogates"),
-        ({"shift": -1}, "config.shift"),
-        ({"strength": -0.1}, "config.strength"),
-        ({"disguise": float("inf")}, "config.disguise"),
-        ({"precision": "half"}, "config.precision"),
-        ({"speed": 3}, "config.speed"),
-    ],
-)
-def test_settings_out_of_range_are_refused_by_field(change: dict[str, object], field: str) -> None:
-    with pytest.raises(InvalidInputError) as caught:
-        DepositConfig.of(**{"objective": "lirf+", **change})
-    assert caught.value.field == field
-    assert caught.value.remedy
-
-
-def test_each_objective_has_its_defaults() -> None:
-    assert DepositConfig.of("lirf+") == DepositConfig.lirf_plus() == DepositConfig()
-    assert DepositConfig.of("lirf", seed=4) == DepositConfig.lirf(seed=4)
-    assert DepositConfig.lirf().seal_rows is False
-    assert DepositConfig.lirf_plus().seal_rows is True
 
 
 def test_a_set_that_shares_its_classes_needs_surrogates_in_the_stronger_objective(

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from app.lirf.audits.membership import membership_auc
-from app.lirf.deposit import DepositSet
+from app.lirf.deposit_set import DepositSet
 from app.lirf.evaluation import accuracy, logits
 from app.lirf.recover import RecoverNet
 from experiments.reproduce.bench import Bench

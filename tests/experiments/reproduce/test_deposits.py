@@ -5,7 +5,8 @@ import torch
 from torch import Tensor
 
 from app.lirf.config import DepositConfig
-from app.lirf.deposit import DepositResult, DepositSet, deposit
+from app.lirf.deposit import DepositResult, deposit
+from app.lirf.deposit_set import DepositSet
 from app.lirf.evaluation import logits
 from app.lirf.filters import LogitFilter
 from app.lirf.networks import published_state

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from app.lirf.audits.membership import losses_of, membership_auc
-from app.lirf.deposit import DepositSet
+from app.lirf.deposit_set import DepositSet
 from app.lirf.evaluation import logits
 from app.lirf.filters import LogitFilter
 from app.lirf.recover import RecoverNet
