@@ -1,5 +1,6 @@
 """Graphs to parts at work, compiled by OpenVINO for the CPU."""
 
+import io
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -53,11 +54,15 @@ class Compilation:
         """
         order = Order(graph, threads=1)
         first = self._compiled(order)
-        written, found = first.export_model(), [first]
-        while len(found) < count:
-            written.seek(0)
-            found.append(self._core.import_model(written, "CPU", _settings(order)))
-        return [Part(model) for model in found]
+        if count == 1:
+            return [Part(first)]
+        written = first.export_model().getvalue()
+
+        def copied(_: int) -> Part:
+            return Part(self._core.import_model(io.BytesIO(written), "CPU", _settings(order)))
+
+        with ThreadPoolExecutor(self._threads) as pool:
+            return [Part(first), *pool.map(copied, range(1, count))]
 
     def _part(self, order: Order) -> Part:
         return Part(self._compiled(order))
