@@ -1,7 +1,9 @@
 """Graphs to parts at work, compiled by OpenVINO for the CPU."""
 
 import io
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import openvino as ov
@@ -56,22 +58,29 @@ class Compilation:
         first = self._compiled(order)
         if count == 1:
             return [Part(first)]
-        written = first.export_model().getvalue()
 
         def copied(_: int) -> Part:
             return Part(self._core.import_model(io.BytesIO(written), "CPU", _settings(order)))
 
-        with ThreadPoolExecutor(self._threads) as pool:
+        with _refusals(), ThreadPoolExecutor(self._threads) as pool:
+            written = first.export_model().getvalue()
             return [Part(first), *pool.map(copied, range(1, count))]
 
     def _part(self, order: Order) -> Part:
         return Part(self._compiled(order))
 
     def _compiled(self, order: Order) -> ov.CompiledModel:
-        try:
+        with _refusals():
             return self._core.compile_model(order.graph, "CPU", _settings(order))
-        except RuntimeError as error:
-            raise NotLoweredError(f"OpenVINO refused it: {error}") from error
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """What OpenVINO raises, as what the engine falls back to PyTorch for."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise NotLoweredError(f"OpenVINO refused it: {error}") from error
 
 
 def _settings(order: Order) -> dict[str, object]:

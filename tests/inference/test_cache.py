@@ -76,19 +76,28 @@ def test_a_new_value_stays_though_another_was_used_while_it_was_built() -> None:
     assert cache.keys() == ["b"]
 
 
-def test_what_a_waiting_caller_is_given_can_be_dropped_at_once() -> None:
-    cache, may = sized(100), threading.Event()
+def test_a_value_is_kept_before_those_who_wait_for_it_are_told() -> None:
+    building, may, told = threading.Event(), threading.Event(), list[bool]()
 
     def build() -> str:
+        building.set()
         assert may.wait(10)
         return "value"
 
+    def pieces_of(value: str) -> dict[str, int]:
+        time.sleep(0.05)  # whoever had been told by now would have gone on
+        told.append(waiting.done())
+        return {value: 1}
+
+    cache: ByteBudgetCache[str, str] = ByteBudgetCache(100, pieces_of)
     with ThreadPoolExecutor(2) as pool:
-        first, second = pool.submit(cache.get, "key", build), pool.submit(cache.get, "key", build)
+        pool.submit(cache.get, "key", build)
+        assert building.wait(10)
+        waiting = pool.submit(cache.get, "key", build)
         may.set()
-        assert {first.result(10), second.result(10)} == {"value"}
-        cache.drop(lambda _: True)
-    assert (cache.keys(), cache.ready("key")) == ([], None)
+        assert waiting.result(10) == "value"
+        assert cache.ready("key") == "value"
+    assert told == [False]
 
 
 def test_a_value_larger_than_the_budget_is_kept_alone() -> None:

@@ -5,6 +5,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import openvino as ov
 import pytest
 import torch
 from torch import Tensor, nn
@@ -201,3 +202,14 @@ def test_a_net_that_cannot_be_compiled_is_served_by_pytorch() -> None:
 def test_an_engine_that_shall_not_compile_leaves_nets_to_pytorch() -> None:
     net = composed("resnet20", [])
     assert isinstance(Engine(compiles=False).prepare(net, SPEC), EagerNet)
+
+
+def test_a_net_that_openvino_does_not_read_back_is_served_by_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise RuntimeError("no copy of this one")
+
+    monkeypatch.setattr(ov.Core, "import_model", refuse)
+    net, images = composed("resnet20", []), pixels(3)
+    ready = Engine(threads=2).prepare(copy.deepcopy(net), SPEC)
+    assert isinstance(ready, EagerNet)
+    assert np.allclose(ready.probabilities(images), expected(net, images), atol=MOST_APART)

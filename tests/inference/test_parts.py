@@ -22,11 +22,13 @@ class Held:
         self._may = may
         self._memory = np.zeros((1, 1), dtype=np.float32)
         self._inside = threading.Lock()
+        self.entered = threading.Semaphore(0)
         self.threads: list[int] = []
 
     def __call__(self, rows: npt.NDArray[Any]) -> Array:
         assert self._inside.acquire(blocking=False), "two threads in one part"
         self.threads.append(threading.get_ident())
+        self.entered.release()
         assert self._may.wait(SECONDS) is not False
         self._memory[:] = rows
         self._inside.release()
@@ -70,9 +72,12 @@ def test_a_thread_more_than_there_are_parts_waits_for_one() -> None:
     only = Held(may)
     shared = lanes(only)
     with ThreadPoolExecutor(2) as pool:
-        asked = [pool.submit(shared, row(value)) for value in (1, 2)]
+        first = pool.submit(shared, row(1))
+        assert only.entered.acquire(timeout=SECONDS)
+        second = pool.submit(shared, row(2))
+        assert not only.entered.acquire(timeout=0.05)
         may.set()
-        assert [one.result(SECONDS).item() for one in asked] == [1, 2]
+        assert [one.result(SECONDS).item() for one in (first, second)] == [1, 2]
 
 
 def test_an_answer_stays_as_it_was_when_the_part_answers_another() -> None:
